@@ -1,0 +1,33 @@
+import pino from "pino";
+import pretty from "pino-pretty";
+import type { Logger } from "./plugin.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** `auto`: for people when standard output is a terminal, JSON lines otherwise. */
+  readonly format: "auto" | "pretty" | "json";
+}
+
+/** Writes to standard output, synchronously: a line that was logged before a crash is there after it. */
+export function createLogger(options: LogOptions): Logger {
+  const people = options.format === "pretty" || (options.format === "auto" && process.stdout.isTTY === true);
+  const stream = people
+    ? pretty({ sync: true, colorize: process.stdout.isTTY === true && !process.env["NO_COLOR"], ignore: "pid,hostname", singleLine: true, translateTime: "SYS:HH:MM:ss.l" })
+    : pino.destination({ dest: 1, sync: true });
+  const root = pino({ level: options.level, base: null, formatters: { level: (level) => ({ level }) }, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  return wrap(root);
+}
+
+function wrap(logger: pino.Logger): Logger {
+  return {
+    debug: (message, fields = {}) => logger.debug(fields, message),
+    info: (message, fields = {}) => logger.info(fields, message),
+    warn: (message, fields = {}) => logger.warn(fields, message),
+    error: (message, fields = {}) => logger.error(fields, message),
+    child: (fields) => wrap(logger.child(fields)),
+  };
+}
+
+/** A logger that says nothing, for tests and for reading packs without a daemon. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLogger };

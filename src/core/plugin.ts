@@ -1,0 +1,215 @@
+/**
+ * The plugin contract: everything a plugin author sees. It imports nothing from the rest of the core, and the built-in
+ * plugins are written against it exactly as a user's are.
+ *
+ * Lifecycle of a plugin:
+ * 1. its file is loaded and its shape checked (`api`, `kind`, names of hooks);
+ * 2. a storage or transport is opened once, at start, with a {@link Scope}; a runtime is probed;
+ * 3. it is used until the daemon stops or, for runtimes, until its file changes;
+ * 4. its scope ends: cleanups run last first, also when opening failed half-way.
+ */
+
+export type Awaitable<T> = T | Promise<T>;
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+export interface Logger {
+  debug(message: string, fields?: object): void;
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  error(message: string, fields?: object): void;
+  child(fields: object): Logger;
+}
+
+/** Lifetime of a plugin, a pack or a process. What is acquired through it ends with it. */
+export interface Scope {
+  readonly name: string;
+  /** Aborted when the scope starts to end, before the first cleanup runs. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Cleanups run last first; each is awaited, and all run even when one throws. Returns its own undo. */
+  defer(cleanup: () => Awaitable<void>): () => void;
+  /** Runs `task` every `ms` milliseconds. It never overlaps itself and never outlives the scope. */
+  every(ms: number, task: (signal: AbortSignal) => Awaitable<void>): () => void;
+  /** A scope that ends no later than this one. */
+  child(name: string): ChildScope;
+}
+export interface ChildScope extends Scope, AsyncDisposable {
+  end(): Promise<void>;
+}
+
+interface PluginBase<Kind extends string> {
+  readonly kind: Kind;
+  readonly name: string;
+  /** Version of this contract the plugin was written for. */
+  readonly api: 1;
+  readonly hooks?: Hooks;
+}
+export type Plugin = RuntimePlugin | StoragePlugin | TransportPlugin | HooksPlugin;
+
+/** A plugin that only listens or filters. */
+export interface HooksPlugin extends PluginBase<"hooks"> {
+  readonly hooks: Hooks;
+}
+
+/** Says how to start a script. The core spawns, delivers parameters, reads, times out, limits and kills. */
+export interface RuntimePlugin extends PluginBase<"runtime"> {
+  readonly description?: string;
+  /** Other words a pack may write as `runner_type`. */
+  readonly aliases?: readonly string[];
+  /** File name endings, such as `[".awk"]`, used when a component names no runtime. */
+  readonly extensions?: readonly string[];
+  /** Is the interpreter here? Throwing means no, and the message is shown to the operator as the reason. */
+  probe?(context: ProbeContext): Awaitable<Interpreter>;
+  launch(target: LaunchTarget): Awaitable<Launch>;
+}
+export interface ProbeContext {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+export interface Interpreter {
+  /** Absolute path of the program that runs the scripts. */
+  readonly path?: string;
+  readonly version?: string;
+}
+export interface LaunchTarget {
+  readonly kind: "action" | "sensor";
+  readonly ref: string;
+  /** Absolute path of the script, already checked to lie inside its pack; the script's text when `inline`. */
+  readonly entrypoint: string;
+  /** Only ever true for the built-in shell runtime. */
+  readonly inline: boolean;
+  readonly pack: { readonly ref: string; readonly dir: string };
+  /** What `probe` found; empty for a runtime without `probe`. */
+  readonly interpreter: Interpreter;
+}
+export interface Launch {
+  readonly argv: readonly [string, ...string[]];
+  /** Added to the clean environment of the child; cannot override `ATTUNE_*`. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: the pack's directory. */
+  readonly cwd?: string;
+  /** Replaces what the core would write to stdin. */
+  readonly stdin?: string;
+}
+
+/** What a storage or transport is opened with. */
+export interface OpenContext {
+  readonly scope: Scope;
+  readonly log: Logger;
+  /** Private directory of the daemon, absolute, mode 0700. */
+  readonly dataDir: string;
+  readonly projectDir: string;
+}
+
+/** PostgreSQL, wherever it runs. Opened once, before any pack loads; closed after the last job ended. */
+export interface StoragePlugin extends PluginBase<"storage"> {
+  open(context: OpenContext): Promise<Storage>;
+}
+export interface Rows<R> {
+  readonly rows: R[];
+  readonly rowCount: number;
+}
+export interface Sql {
+  /**
+   * One statement with `$1` parameters, or several without parameters. Objects and arrays bound to json columns are
+   * passed as JSON text. Rejects with a `retryable` AttuneError `DATABASE_UNAVAILABLE` when the server can't be reached.
+   */
+  query<R = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Rows<R>>;
+}
+export interface Storage extends Sql {
+  /** For the operator, without password: `embedded PostgreSQL 18.4` or `PostgreSQL 16.2 at db.example:5432/attune`. */
+  readonly description: string;
+  /** Commits when `run` resolves and rolls back when it rejects. Statements may be issued without awaiting the one before. */
+  transaction<T>(run: (tx: Sql) => Promise<T>): Promise<T>;
+}
+
+/** Moves events from where they were accepted to where they are handled, at least once. */
+export interface TransportPlugin extends PluginBase<"transport"> {
+  open(context: OpenContext): Promise<Transport>;
+}
+export interface Transport {
+  /** For the operator: `in-process` or `NATS JetStream 2.12.7 at 127.0.0.1:4222`. */
+  readonly description: string;
+  /**
+   * Resolves when the event is safe: stored by the transport, or handled. A second publish with the same id is harmless.
+   * Rejects with a `retryable` AttuneError `TRANSPORT_UNAVAILABLE` when it can't take the event now.
+   */
+  publish(event: EventMessage): Promise<void>;
+  /**
+   * Hands batches of at most 64 events to `handle`, one batch at a time. When it resolves they are done for; when it
+   * rejects they are delivered again later.
+   */
+  subscribe(handle: (batch: readonly EventMessage[]) => Promise<void>): Promise<AsyncDisposable>;
+}
+
+/** One occurrence of a trigger, on its way. */
+export interface EventMessage {
+  /** UUID; the key of idempotency all the way to the execution. */
+  readonly id: string;
+  /** Ref of the trigger, `pack.name`. */
+  readonly trigger: string;
+  /** Ref of the sensor; null when it came through the API. */
+  readonly sensor: string | null;
+  /** Ref of the only rule it is for; null: all rules of the trigger. */
+  readonly rule: string | null;
+  /** When it was accepted, RFC 3339. */
+  readonly at: string;
+  readonly payload: JsonObject;
+  /** State of the sensor for that rule, stored with the event and handed back when the sensor starts. */
+  readonly checkpoint?: JsonObject;
+}
+
+export type ExecutionStatus =
+  | "requested"
+  | "scheduled"
+  | "running"
+  | "completed"
+  | "failed"
+  | "timeout"
+  | "cancelled"
+  | "abandoned";
+export type SensorStatus = "starting" | "running" | "backoff" | "stopped" | "unavailable";
+
+/** Told what happened. They run side by side, cannot change anything, and a throw is only logged. */
+export interface Observers {
+  "daemon:ready"(info: { url: string }): Awaitable<void>;
+  "daemon:stopping"(info: { reason: string }): Awaitable<void>;
+  "pack:changed"(change: PackChange): Awaitable<void>;
+  "pack:rejected"(rejected: { pack: string; errors: readonly Problem[] }): Awaitable<void>;
+  "sensor:state"(change: { sensor: string; status: SensorStatus; pid: number | null; reason: string | null }): Awaitable<void>;
+  "event:accepted"(event: EventMessage): Awaitable<void>;
+  "execution:state"(change: ExecutionChange): Awaitable<void>;
+}
+/** Asked, in order of registration; each gets what the one before returned and must return a value. null drops the item. */
+export interface Filters {
+  "event:accept"(event: EventMessage): Awaitable<EventMessage | null>;
+  "process:launch"(launch: Launch, target: LaunchTarget): Awaitable<Launch | null>;
+}
+export type Hooks = Partial<Observers & Filters>;
+
+export interface PackChange {
+  readonly pack: string;
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+export interface ExecutionChange {
+  readonly id: string;
+  readonly action: string;
+  readonly rule: string | null;
+  readonly from: ExecutionStatus | null;
+  readonly to: ExecutionStatus;
+  readonly exitCode: number | null;
+  readonly error: string | null;
+}
+/** A mistake in a pack's file, for the operator. `severity: warning` never keeps anything from loading. */
+export interface Problem {
+  readonly severity: "error" | "warning";
+  /** Path relative to the pack's directory. */
+  readonly file: string;
+  readonly line: number | null;
+  readonly column: number | null;
+  readonly message: string;
+  readonly hint: string | null;
+}
