@@ -1,0 +1,144 @@
+import { AttuneError, nearest, toError } from "../errors.ts";
+import type { Json, JsonObject } from "../plugin.ts";
+import type { Decide, EventView } from "../registry.ts";
+import { errorAt, inside, type Spot } from "../spot.ts";
+import { forbiddenKeys, isObject, ownValue, showValue } from "../values.ts";
+import { compileExpression, scopeOf } from "./expression.ts";
+import { operators, type Test } from "./operators.ts";
+import { lookUp } from "./path.ts";
+import { toCel } from "./translate.ts";
+import { isTruthy } from "./truth.ts";
+
+/** Why a condition does not hold, or undefined when it does. */
+type Objection = (event: EventView) => string | undefined;
+
+const longestReason = 300;
+const shownValues = 3;
+
+/**
+ * Compiles when a rule fires. `when` is CEL; `conditions` is null, `{}` or `[]` (nothing asked), a list of
+ * `{field, operator, value}` that must all hold, or `{expression}` in the contract's language. With both, both must hold.
+ * Either kind of expression is judged by its truth as in Python, and does not hold when it needs something the event
+ * does not have.
+ *
+ * Throws EXPRESSION_INVALID with a spot such as `["conditions", 1, "operator"]`.
+ */
+export function compileDecision(rule: { readonly when: string | null; readonly conditions: Json }): Decide {
+  const objections: Objection[] = [];
+  if (rule.when !== null) objections.push(whenObjection(rule.when));
+  objections.push(...inside(["conditions"], () => compileConditions(rule.conditions)));
+  return (event) => {
+    for (const objection of objections) {
+      const reason = objection(event);
+      if (reason !== undefined) return { fires: false, reason: shorten(reason) };
+    }
+    return { fires: true };
+  };
+}
+
+function whenObjection(source: string): Objection {
+  return inside(["when"], () => expressionObjection("when", source, source));
+}
+
+function compileConditions(conditions: Json): Objection[] {
+  if (conditions === null) return [];
+  if (Array.isArray(conditions)) return conditions.map((item, i) => inside([i], () => itemObjection(item)));
+  if (!isObject(conditions)) throw malformed([], `conditions must be a list or an object, not ${showValue(conditions)}`);
+  if (Object.keys(conditions).length === 0) return [];
+  const source = ownValue(conditions, "expression");
+  if (typeof source === "string") {
+    return [inside(["expression"], () => expressionObjection("conditions", source, toCel(withoutBraces(source))))];
+  }
+  if (source !== undefined) throw malformed(["expression"], `expression must be a string, not ${showValue(source)}`);
+  throw malformed([], "conditions is an object without `expression`");
+}
+
+/** The same length as the source, so that offsets stay true. */
+function withoutBraces(source: string): string {
+  const match = /^(\s*)\{\{(.*)\}\}\s*$/s.exec(source);
+  return match && !match[2]?.includes("{{") ? `${match[1]}  ${match[2]}` : source;
+}
+
+function expressionObjection(name: string, shown: string, source: string): Objection {
+  const expression = compileExpression(source);
+  const text = shown.trim();
+  return (event) => {
+    const scope = scopeOf(event);
+    const outcome = expression.outcome(scope);
+    if ("missing" in outcome) return `${name}: ${text}: ${outcome.missing} is missing`;
+    if (isTruthy(outcome.value)) return undefined;
+    const seen = expression.paths.slice(0, shownValues).map((path) => `${path.join(".")} is ${showValue(lookUp(scope, path))}`);
+    return `${name}: ${text} is ${showValue(outcome.value)}${seen.length > 0 ? `: ${seen.join(", ")}` : ""}`;
+  };
+}
+
+function itemObjection(item: Json): Objection {
+  if (!isObject(item)) throw malformed([], "a condition must be an object");
+  const field = stated(item, "field");
+  const name = stated(item, "operator");
+  const find = fieldFinder(field);
+  const shown = /^(event|payload)\./.test(field) ? field : `payload.${field}`;
+  if (name === "exists") return (event) => (find(event) === undefined ? `${shown} is missing` : undefined);
+  if (name === "not_exists") {
+    return (event) => {
+      const actual = find(event);
+      return actual === undefined ? undefined : `${shown} exists: it is ${showValue(actual)}`;
+    };
+  }
+  const { words, test } = compileTest(name, item);
+  const condition = `${shown} ${words} ${showExpected(item["value"] ?? null)}`;
+  return (event) => {
+    const actual = find(event);
+    if (actual === undefined) return `${condition}: ${shown} is missing`;
+    return test(actual) ? undefined : `${condition}: it is ${showValue(actual)}`;
+  };
+}
+
+function compileTest(name: string, item: JsonObject): { words: string; test: Test } {
+  const operator = operators.get(name);
+  if (!operator) {
+    const near = nearest(name, [...operators.keys(), "exists", "not_exists"]);
+    const hint = near ? `did you mean \`${near}\`?` : `known are ${[...operators.keys()].join(", ")}, exists, not_exists`;
+    throw errorAt("EXPRESSION_INVALID", `unknown operator \`${name}\``, { path: ["operator"] }, hint);
+  }
+  const expected = ownValue(item, "value");
+  if (expected === undefined) throw malformed([], `a condition with ${name} needs a value`);
+  try {
+    return { words: operator.words, test: operator.build(expected) };
+  } catch (error) {
+    const hint = error instanceof AttuneError ? error.hint : undefined;
+    throw errorAt("EXPRESSION_INVALID", `value for ${name}: ${toError(error).message}`, { path: ["value"] }, hint);
+  }
+}
+
+function stated(item: JsonObject, key: "field" | "operator"): string {
+  const value = ownValue(item, key);
+  if (typeof value === "string" && value !== "") return value;
+  if (value !== undefined) throw malformed([key], `${key} must be a string, not ${showValue(value)}`);
+  const near = nearest(key, Object.keys(item));
+  throw malformed([], `a condition needs \`${key}\`${near ? `; it has \`${near}\`` : ""}`);
+}
+
+/** Fields are relative to the payload; one that starts with `payload.` or `event.` may also mean just that. */
+function fieldFinder(field: string): (event: EventView) => Json | undefined {
+  const path = field.split(".");
+  if (path.some((key) => forbiddenKeys.has(key))) throw malformed(["field"], `\`${field}\` is out of reach`);
+  const isAbsolute = path.length > 1 && (path[0] === "payload" || path[0] === "event");
+  return (event) => {
+    const relative = lookUp(event.payload, path);
+    return relative === undefined && isAbsolute ? lookUp(scopeOf(event), path) : relative;
+  };
+}
+
+function showExpected(expected: Json): string {
+  return typeof expected === "object" ? shorten(JSON.stringify(expected), 80) : showValue(expected);
+}
+
+function shorten(text: string, length = longestReason): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+function malformed(path: Spot["path"], message: string): AttuneError {
+  const hint = 'write a list of {field, operator, value}, {expression: "..."}, or `when:` beside it';
+  return errorAt("EXPRESSION_INVALID", message, { path }, hint);
+}

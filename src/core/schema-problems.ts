@@ -1,0 +1,71 @@
+import type { ErrorObject } from "ajv";
+import { nearest } from "./errors.ts";
+import type { Json, JsonObject } from "./plugin.ts";
+import type { FlatSchema } from "./registry.ts";
+import { formatPath, type Spot } from "./spot.ts";
+import { isObject, ownValue, showValue } from "./values.ts";
+
+export interface Problem extends Spot {
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** What a validator found, in words: `seconds: must be integer, got "abc"`. Values of secret parameters are not shown. */
+export function explain(flat: FlatSchema, given: JsonObject, error: ErrorObject): Problem {
+  const path = pathOf(error.instancePath, given);
+  const name = formatPath(path);
+  const at = name === "" ? "" : `${name}: `;
+  switch (error.keyword) {
+    case "required": {
+      const missing = formatPath([...path, String(error.params["missingProperty"])]);
+      return { path, message: `${missing} is required`, hint: undefined };
+    }
+    case "additionalProperties": {
+      const key = String(error.params["additionalProperty"]);
+      const near = nearest(key, Object.keys(path.length === 0 ? flat : ((error.parentSchema?.["properties"] as object) ?? {})));
+      const known = path.length === 0 ? `the parameters are ${Object.keys(flat).join(", ")}` : undefined;
+      const message = path.length === 0 ? `unknown parameter \`${key}\`` : `${at}unknown key \`${key}\``;
+      return { path: [...path, key], message, hint: near ? `did you mean \`${near}\`?` : known };
+    }
+    default: {
+      const [parameter] = path;
+      const isHidden = typeof parameter === "string" && holdsSecret(flat[parameter] ?? null);
+      const got = isHidden ? "" : `, got ${showValue(error.data as Json)}`;
+      return { path, message: `${at}${demandOf(error)}${got}`, hint: undefined };
+    }
+  }
+}
+
+function demandOf(error: ErrorObject): string {
+  switch (error.keyword) {
+    case "enum":
+      return `must be one of ${(error.schema as Json[]).slice(0, 20).map(showValue).join(", ")}`;
+    case "const":
+      return `must be ${showValue(error.schema as Json)}`;
+    case "type":
+      return `must be ${[error.schema].flat().join(" or ")}`;
+    case "uniqueItems":
+      return "must not hold the same item twice";
+    default:
+      return error.message ?? `must satisfy ${error.keyword}`;
+  }
+}
+
+/** A JSON pointer as a path; what indexes a list becomes a number. */
+function pathOf(pointer: string, given: JsonObject): (string | number)[] {
+  let value: Json | undefined = given;
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => {
+      const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
+      const isIndex = Array.isArray(value);
+      value = Array.isArray(value) ? value[Number(key)] : isObject(value) ? ownValue(value, key) : undefined;
+      return isIndex ? Number(key) : key;
+    });
+}
+
+function holdsSecret(property: Json): boolean {
+  if (typeof property !== "object" || property === null) return false;
+  return (isObject(property) && property["secret"] === true) || Object.values(property).some(holdsSecret);
+}
