@@ -1,0 +1,64 @@
+import type { Json, JsonObject, Problem } from "../plugin.ts";
+import type { PackManifest } from "../registry.ts";
+import { checkFields } from "./check.ts";
+import { parseDocument } from "./document.ts";
+import { canonical, digest } from "./hash.ts";
+import { labelOf } from "./kinds.ts";
+import { isMistake, type Place } from "./problems.ts";
+import { readSchema } from "./schemas.ts";
+
+export interface ReadManifest {
+  /** null when a mistake keeps the file from being used. */
+  readonly manifest: PackManifest | null;
+  readonly problems: readonly Problem[];
+  readonly refAt: Place | null;
+}
+
+interface ManifestFields {
+  readonly ref: string;
+  readonly version: string;
+  readonly label?: string;
+  readonly description?: string;
+  readonly author?: string;
+  readonly email?: string;
+  readonly system?: boolean;
+  readonly enabled?: boolean;
+  readonly tags?: string[];
+  readonly conf_schema?: JsonObject;
+  readonly config?: JsonObject;
+  readonly meta?: JsonObject;
+  readonly runtime_deps?: string[];
+  readonly dependencies?: Json[];
+}
+
+/** The content of `pack.yaml`. `guess` is the ref to propose when the file states none. */
+export function readManifest(bytes: Uint8Array, guess: string): ReadManifest {
+  const parsed = parseDocument(bytes, "pack.yaml");
+  if (!parsed.document) return { manifest: null, problems: parsed.problems, refAt: null };
+  const checked = checkFields<ManifestFields>("pack", parsed.document, guess);
+  const refAt = checked.at(["ref"]);
+  if (!checked.fields) return { manifest: null, problems: checked.problems, refAt };
+  const { fields } = checked;
+  const problems = [...checked.problems];
+  const confSchema = readSchema("conf_schema", fields.conf_schema, { file: parsed.document.file, at: checked.at }, (problem) =>
+    problems.push(problem),
+  );
+  if (problems.some(isMistake)) return { manifest: null, problems, refAt };
+  const manifest = {
+    ref: fields.ref,
+    label: fields.label ?? labelOf(fields.ref),
+    description: fields.description ?? null,
+    version: fields.version,
+    author: fields.author ?? null,
+    email: fields.email ?? null,
+    system: fields.system ?? false,
+    enabled: fields.enabled ?? true,
+    conf_schema: { ...confSchema },
+    config: fields.config ?? {},
+    meta: fields.meta ?? {},
+    tags: fields.tags ?? [],
+    runtime_deps: fields.runtime_deps ?? [],
+    dependencies: fields.dependencies ?? [],
+  };
+  return { manifest: { ...manifest, hash: digest(canonical(manifest)) }, problems, refAt };
+}

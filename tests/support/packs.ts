@@ -1,0 +1,20 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+/** A private temp directory and its removal. */
+export function tempDir(name: string): { readonly path: string; readonly [Symbol.dispose]: () => void } {
+  const path = mkdtempSync(join(tmpdir(), `attune-${name}-`));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Writes files below `dir`, path to content, and returns `dir`. What starts with `#!` becomes executable. */
+export function writePack(dir: string, files: Readonly<Record<string, string>>): string {
+  for (const [path, content] of Object.entries(files)) {
+    const file = join(dir, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    if (content.startsWith("#!")) chmodSync(file, 0o755);
+  }
+  return dir;
+}
