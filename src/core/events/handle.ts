@@ -1,0 +1,189 @@
+import { AttuneError, describeError, toError } from "../errors.ts";
+import { enforcementId, executionId } from "../ids.ts";
+import { jsonText, storableText } from "../json.ts";
+import type { EventMessage, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
+import { type Action, type EventView, findAction, findTrigger, isActive, type Registry, type Rule } from "../registry.ts";
+import { settleAll } from "../settle.ts";
+import { reject } from "./rejected.ts";
+
+export interface HandlerOptions {
+  readonly storage: Storage;
+  readonly registry: () => Registry;
+  /** Applies defaults and checks; throws PARAMETERS_INVALID. */
+  readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
+  readonly packConfig: (pack: string) => JsonObject;
+  readonly enqueue: (tx: Sql, executions: readonly { readonly id: string; readonly action: Action }[]) => Promise<void>;
+  /** Takes jobs for free slots within the same transaction. */
+  readonly claim: (tx: Sql) => Promise<{ settle(committed: boolean): void }>;
+  readonly accepted: (event: EventMessage) => void;
+  readonly log: Logger;
+}
+
+/** One rule's verdict on one event, ready to be stored. */
+export type Verdict =
+  | { readonly status: "fired"; readonly rule: Rule; readonly action: Action; readonly parameters: JsonObject }
+  | { readonly status: "unmatched" | "failed"; readonly rule: Rule; readonly reason: string };
+
+/**
+ * Handles events, a batch in one transaction: stores them, judges every rule of their triggers, stores each verdict,
+ * and creates and enqueues the executions. An event that is already stored changes nothing, so handing one over twice is
+ * harmless. Rejects with a retryable error when the database is away; an event the database can't take is put aside in
+ * `rejected_event` instead.
+ */
+export function createEventHandler(options: HandlerOptions): (batch: readonly EventMessage[]) => Promise<void> {
+  async function handleTogether(batch: readonly EventMessage[]): Promise<void> {
+    const registry = options.registry();
+    const unique = new Map(batch.map((event) => [event.id, event]));
+    const isKnown = (event: EventMessage) => findTrigger(registry, event.trigger) !== undefined;
+    const known = [...unique.values()].filter(isKnown);
+    const unknown = [...unique.values()].filter((event) => !isKnown(event));
+    const verdicts = known.map((event) => judge(options, registry, event));
+    let claim: { settle(committed: boolean): void } | undefined;
+    let committed = false;
+    try {
+      await options.storage.transaction(async (tx) => {
+        const fired = known.flatMap((event, i) =>
+          (verdicts[i] ?? []).flatMap((verdict) =>
+            verdict.status === "fired" ? [{ id: executionId(event.id, verdict.rule.id), action: verdict.action }] : [],
+          ),
+        );
+        // All sent without waiting for each other. Jobs of events that turn out to be stored already meet their own ids and
+        // change nothing.
+        const others = unknown.map((event) =>
+          reject(tx, event.sensor ?? "api", JSON.stringify(event), `there is no trigger ${event.trigger}`),
+        );
+        const stored = insert(tx, known, verdicts);
+        const queued = fired.length > 0 ? options.enqueue(tx, fired) : undefined;
+        const claimed = fired.length > 0 ? options.claim(tx).then((taken) => (claim = taken)) : undefined;
+        await settleAll([stored, queued, claimed, ...others]);
+      });
+      committed = true;
+    } finally {
+      claim?.settle(committed);
+    }
+    for (const event of known) options.accepted(event);
+  }
+
+  return async (batch) => {
+    try {
+      await handleTogether(batch);
+    } catch (thrown) {
+      if (thrown instanceof AttuneError && thrown.retryable) throw thrown;
+      if (batch.length > 1) {
+        for (const event of batch) await handleOrPutAside(event);
+      } else if (batch[0]) {
+        await putAside(batch[0], toError(thrown));
+      }
+    }
+  };
+
+  async function handleOrPutAside(event: EventMessage): Promise<void> {
+    try {
+      await handleTogether([event]);
+    } catch (thrown) {
+      if (thrown instanceof AttuneError && thrown.retryable) throw thrown;
+      await putAside(event, toError(thrown));
+    }
+  }
+
+  async function putAside(event: EventMessage, error: Error): Promise<void> {
+    options.log.error("an event could not be stored and was put aside", {
+      event: event.id,
+      trigger: event.trigger,
+      error: error.message,
+    });
+    await reject(options.storage, event.sensor ?? "api", JSON.stringify(event), error.message);
+  }
+}
+
+/** What each rule that concerns the event says to it. Pure but for the clock; one rule's failure is its own verdict. */
+export function judge(
+  options: Pick<HandlerOptions, "checkParameters" | "packConfig">,
+  registry: Registry,
+  event: EventMessage,
+): Verdict[] {
+  const view: EventView = { id: event.id, trigger: event.trigger, payload: event.payload, created: event.at };
+  return rulesFor(registry, event).map((rule): Verdict => {
+    try {
+      const decision = rule.decide(view);
+      if (!decision.fires) return { status: "unmatched", rule, reason: decision.reason };
+      const action = findAction(registry, rule.definition.action);
+      if (!action) return { status: "failed", rule, reason: `there is no action ${rule.definition.action}` };
+      if (!action.enabled) return { status: "failed", rule, reason: `action ${action.ref} is disabled` };
+      const rendered = rule.render(view, {
+        packConfig: options.packConfig(rule.definition.pack),
+        timestamp: new Date().toISOString(),
+        rule: { id: rule.id, ref: rule.definition.ref },
+      });
+      return { status: "fired", rule, action, parameters: options.checkParameters(action, rendered) };
+    } catch (thrown) {
+      return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
+    }
+  });
+}
+
+function rulesFor(registry: Registry, event: EventMessage): readonly Rule[] {
+  if (event.rule === null) return registry.rulesByTrigger.get(event.trigger) ?? [];
+  const rule = registry.rules.get(event.rule);
+  return rule && isActive(rule) && rule.definition.trigger === event.trigger ? [rule] : [];
+}
+
+/** One statement for all tables: what follows from an event is only stored when the event itself is new. */
+const insertText = `
+  WITH given AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+      AS e (id, trigger_ref, sensor_ref, rule_ref, payload, created)
+  ), new AS (
+    INSERT INTO event (id, trigger_ref, sensor_ref, rule_ref, payload, created)
+    SELECT id, trigger_ref, sensor_ref, rule_ref, payload::jsonb, created FROM given
+    ON CONFLICT (id) DO NOTHING RETURNING id
+  ), verdict AS (
+    SELECT v.* FROM unnest($7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[], $15::text[])
+      AS v (id, event_id, rule_id, rule_ref, status, reason, execution_id, action_ref, parameters)
+    JOIN new ON new.id = v.event_id
+  ), enforced AS (
+    INSERT INTO enforcement (id, event_id, rule_id, rule_ref, status, reason)
+    SELECT id, event_id, rule_id, rule_ref, status, reason FROM verdict
+  ), remembered AS (
+    INSERT INTO checkpoint AS c (rule_id, sensor_ref, state)
+    SELECT k.rule_id, k.sensor_ref, k.state::jsonb FROM unnest($16::uuid[], $17::bigint[], $18::text[], $19::text[])
+      AS k (event_id, rule_id, sensor_ref, state)
+    JOIN new ON new.id = k.event_id
+    ON CONFLICT (rule_id) DO UPDATE SET sensor_ref = excluded.sensor_ref, state = excluded.state, updated = now()
+  )
+  INSERT INTO execution (id, action_ref, rule_ref, event_id, enforcement_id, status, parameters)
+  SELECT execution_id, action_ref, rule_ref, event_id, id, 'scheduled', parameters::jsonb FROM verdict WHERE execution_id IS NOT NULL`;
+
+async function insert(tx: Sql, events: readonly EventMessage[], verdicts: readonly Verdict[][]): Promise<void> {
+  if (events.length === 0) return;
+  const rows = events.flatMap((event, i) => (verdicts[i] ?? []).map((verdict) => ({ event, verdict })));
+  // Only the last checkpoint of a rule in a batch: a statement can't update one row twice.
+  const checkpoints = new Map<number, { event: EventMessage; state: JsonObject }>();
+  for (const { event, verdict } of rows) {
+    if (event.checkpoint && event.rule === verdict.rule.definition.ref) {
+      checkpoints.set(verdict.rule.id, { event, state: event.checkpoint });
+    }
+  }
+  const remembered = [...checkpoints];
+  await tx.query(insertText, [
+    events.map((event) => event.id),
+    events.map((event) => event.trigger),
+    events.map((event) => event.sensor),
+    events.map((event) => event.rule),
+    events.map((event) => jsonText(event.payload)),
+    events.map((event) => event.at),
+    rows.map(({ event, verdict }) => enforcementId(event.id, verdict.rule.id)),
+    rows.map(({ event }) => event.id),
+    rows.map(({ verdict }) => verdict.rule.id),
+    rows.map(({ verdict }) => verdict.rule.definition.ref),
+    rows.map(({ verdict }) => verdict.status),
+    rows.map(({ verdict }) => (verdict.status === "fired" ? null : storableText(verdict.reason))),
+    rows.map(({ event, verdict }) => (verdict.status === "fired" ? executionId(event.id, verdict.rule.id) : null)),
+    rows.map(({ verdict }) => (verdict.status === "fired" ? verdict.action.ref : null)),
+    rows.map(({ verdict }) => (verdict.status === "fired" ? jsonText(verdict.parameters) : null)),
+    remembered.map(([, { event }]) => event.id),
+    remembered.map(([ruleId]) => ruleId),
+    remembered.map(([, { event }]) => event.sensor),
+    remembered.map(([, { state }]) => jsonText(state)),
+  ]);
+}

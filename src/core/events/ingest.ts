@@ -1,0 +1,139 @@
+import { AttuneError, nearest, toError } from "../errors.ts";
+import { eventId, newId } from "../ids.ts";
+import type { Awaitable, EventMessage, JsonObject, Logger, Sql, Transport } from "../plugin.ts";
+import { allTriggers, findRule, findTrigger, type Registry, type Sensor } from "../registry.ts";
+import { type RuleTarget, readSensorLine, type SensorEvent } from "./lines.ts";
+import { reject } from "./rejected.ts";
+
+export interface IngestOptions {
+  readonly registry: () => Registry;
+  readonly transport: Transport;
+  /** Handles the event in this process: the way round a transport that is away. */
+  readonly handle: (event: EventMessage) => Promise<void>;
+  readonly filter: (event: EventMessage) => Awaitable<EventMessage | null>;
+  readonly storage: Sql;
+  readonly log: Logger;
+}
+
+export interface Ingest {
+  /**
+   * Takes one line of a sensor. Resolves once what it said is safe, however long the database or the transport are away:
+   * the caller reads no further meanwhile, which holds the sensor back.
+   */
+  line(sensor: Sensor, instance: string, sequence: number, line: string, signal: AbortSignal): Promise<void>;
+  /** Takes one event from outside. Rejects with EVENT_INVALID, NOT_FOUND or, when nothing can take it now, a retryable error. */
+  event(event: SensorEvent, key: string | null): Promise<string>;
+}
+
+/** Bytes of a payload. */
+export const largestEvent = 512 * 1024;
+const firstRetry = 100;
+const lastRetry = 5_000;
+
+export function createIngest(options: IngestOptions): Ingest {
+  const { log } = options;
+  let bypassing = false;
+
+  async function accept(event: EventMessage): Promise<void> {
+    const filtered = await options.filter(event);
+    if (filtered === null) return;
+    try {
+      await options.transport.publish(filtered);
+      if (bypassing) log.info("events go through the transport again");
+      bypassing = false;
+    } catch (thrown) {
+      if (!(thrown instanceof AttuneError && thrown.code === "TRANSPORT_UNAVAILABLE")) throw thrown;
+      if (!bypassing) log.warn("the transport is away; events are handled directly", { error: thrown.message });
+      bypassing = true;
+      await options.handle(filtered);
+    }
+  }
+
+  function message(source: string, id: string, trigger: string, from: SensorEvent, sensor: string | null): EventMessage {
+    const size = Buffer.byteLength(JSON.stringify(from.payload));
+    if (size > largestEvent)
+      throw new AttuneError("EVENT_INVALID", `the payload has ${size} bytes; at most ${largestEvent} are taken`);
+    const rule = from.target ? requireRule(options.registry(), from.target, trigger, source) : null;
+    const event: EventMessage = { id, trigger, sensor, rule, at: new Date().toISOString(), payload: from.payload };
+    return from.checkpoint ? { ...event, checkpoint: from.checkpoint } : event;
+  }
+
+  async function untilTaken(what: string, take: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let wait = firstRetry; !signal.aborted; wait = Math.min(lastRetry, wait * 2)) {
+      try {
+        return await take();
+      } catch (thrown) {
+        const error = toError(thrown);
+        if (!(error instanceof AttuneError && error.retryable)) throw error;
+        log.warn("cannot take an event now; its sensor waits", { sensor: what, error: error.message });
+        await Bun.sleep(wait);
+      }
+    }
+  }
+
+  return {
+    async line(sensor, instance, sequence, line, signal) {
+      const read = readSensorLine(line);
+      if (read.kind === "log") {
+        log.info(line.slice(0, 2_000), { sensor: sensor.ref });
+        return;
+      }
+      try {
+        if (read.kind === "rejected") throw new AttuneError("EVENT_INVALID", read.reason);
+        const trigger = triggerOf(sensor, read.event.trigger);
+        const id =
+          read.event.key === null ? eventId(instance, trigger, String(sequence)) : eventId(sensor.ref, trigger, read.event.key);
+        const event = message(sensor.ref, id, trigger, read.event, sensor.ref);
+        await untilTaken(sensor.ref, () => accept(event), signal);
+      } catch (thrown) {
+        const error = toError(thrown);
+        log.warn("a line of a sensor was refused", { sensor: sensor.ref, reason: error.message, line: line.slice(0, 200) });
+        await untilTaken(sensor.ref, () => reject(options.storage, sensor.ref, line, error.message), signal);
+      }
+    },
+
+    async event(from, key) {
+      const registry = options.registry();
+      const name = from.trigger;
+      if (name === null) throw new AttuneError("EVENT_INVALID", "the event names no trigger", { hint: "set trigger_ref" });
+      const trigger = findTrigger(registry, name);
+      if (!trigger) {
+        const near = nearest(
+          name,
+          [...allTriggers(registry)].map((known) => known.ref),
+        );
+        throw new AttuneError("NOT_FOUND", `there is no trigger ${name}`, { hint: near ? `did you mean ${near}?` : undefined });
+      }
+      const own = key ?? from.key;
+      const id = own === null ? newId() : eventId("api", trigger.ref, own);
+      await accept(message("api", id, trigger.ref, from, null));
+      return id;
+    },
+  };
+}
+
+/** A sensor emits events of its own triggers only. */
+function triggerOf(sensor: Sensor, named: string | null): string {
+  if (named === null) {
+    const only = sensor.triggers.length === 1 ? sensor.triggers[0] : undefined;
+    if (only) return only;
+    throw new AttuneError(
+      "EVENT_INVALID",
+      `the line names no trigger_ref, and ${sensor.ref} has ${sensor.triggers.length} triggers`,
+    );
+  }
+  if (sensor.triggers.includes(named)) return named;
+  const near = nearest(named, sensor.triggers);
+  throw new AttuneError("EVENT_INVALID", `${named} is not a trigger of ${sensor.ref}`, {
+    hint: near ? `did you mean ${near}?` : undefined,
+  });
+}
+
+function requireRule(registry: Registry, target: RuleTarget, trigger: string, source: string): string {
+  const rule = findRule(registry, target);
+  if (rule?.definition.trigger === trigger) return rule.definition.ref;
+  throw new AttuneError(
+    "EVENT_INVALID",
+    `the event of ${source} is for rule ${JSON.stringify(target)}, which is not a rule on ${trigger}`,
+  );
+}

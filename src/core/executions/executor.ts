@@ -1,0 +1,232 @@
+import { createBatcher } from "../batches.ts";
+import { AttuneError, toError } from "../errors.ts";
+import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
+import { findAction, type Registry } from "../registry.ts";
+import { settleAll } from "../settle.ts";
+import { createOutputBuffer, type OutputBuffer } from "./output.ts";
+import type { JobQueue } from "./queue.ts";
+import { type Run, type RunContext, runAction } from "./run.ts";
+import { abandonRunning, type ClaimedExecution, type FinishedExecution, markFinished, markRunning } from "./store.ts";
+
+export interface ExecutorOptions {
+  readonly storage: Storage;
+  readonly queue: JobQueue;
+  readonly registry: () => Registry;
+  readonly run: RunContext;
+  /** This start of the daemon; fences the rows it has claimed. */
+  readonly owner: string;
+  readonly concurrency: number;
+  /** Bytes kept of each stream. */
+  readonly outputLimit: number;
+  /** Seconds an action of the pack may run. */
+  readonly timeoutOf: (pack: string, stated: number | null) => number;
+  readonly changed: (change: ExecutionChange) => void;
+  readonly log: Logger;
+}
+
+export interface Executor {
+  /** Settles what a dead daemon left `running`, then starts to work. */
+  start(): Promise<void>;
+  /** There may be a job: look now. */
+  wake(): void;
+  /**
+   * Takes jobs for the free slots in a transaction of the caller, right where they are enqueued. The caller says with
+   * `settle` how its transaction ended; only then do they start.
+   */
+  claimWithin(tx: Sql): Promise<{ settle(committed: boolean): void }>;
+  /** Streams of an execution that runs here now. */
+  output(id: string): { readonly stdout: OutputBuffer; readonly stderr: OutputBuffer } | undefined;
+  /** Resolves when the execution is over and stored; at once when it does not run here. */
+  finished(id: string): Promise<void>;
+  readonly running: number;
+  /** No new jobs; waits `drain` milliseconds for those that run, then ends them as abandoned. */
+  stop(drain: number): Promise<void>;
+}
+
+interface Active {
+  readonly run: Run;
+  readonly stdout: OutputBuffer;
+  readonly stderr: OutputBuffer;
+  readonly stored: Promise<void>;
+}
+
+/** The net under the wake-ups: a job nobody announced waits at most this long. */
+const pollEvery = 5_000;
+const retryAfter = 1_000;
+
+export function createExecutor(options: ExecutorOptions): Executor {
+  const { storage, queue, owner, log } = options;
+  const active = new Map<string, Active>();
+  let claiming = 0;
+  let stopping = false;
+  let looking: Promise<void> | undefined;
+  let lookAgain = false;
+  let poll: ReturnType<typeof setInterval> | undefined;
+
+  const free = () => (stopping ? 0 : options.concurrency - active.size - claiming);
+
+  const write = (batch: readonly FinishedExecution[]) =>
+    persist(() =>
+      storage.transaction(async (tx) => {
+        await settleAll([markFinished(tx, batch, owner), queue.complete(tx, batch.map((one) => one.id))]);
+      }),
+    );
+
+  const store = createBatcher<FinishedExecution>({
+    max: 64,
+    async run(batch) {
+      try {
+        await write(batch);
+      } catch (thrown) {
+        // One result the database can't take must neither hold up its neighbours nor leave its own row running for ever.
+        log.error("a result can't be stored as it is", { error: toError(thrown).message });
+        for (const one of batch) await write([one]).catch((reason) => write([withoutResult(one, toError(reason))]));
+      }
+    },
+  });
+
+  /** A result exists only here until it is stored, so this goes on until the database takes it. */
+  async function persist(write: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (thrown) {
+        const error = toError(thrown);
+        if (!(error instanceof AttuneError && error.retryable)) throw error;
+        log.warn("cannot store results yet; trying again", { error: error.message });
+        await Bun.sleep(retryAfter);
+      }
+    }
+  }
+
+  function launch(execution: ClaimedExecution): void {
+    const registry = options.registry();
+    const action = findAction(registry, execution.action);
+    const stdout = createOutputBuffer(options.outputLimit);
+    const stderr = createOutputBuffer(options.outputLimit);
+    const change = (from: ExecutionStatus, to: ExecutionStatus, exitCode: number | null, error: string | null) =>
+      options.changed({ id: execution.id, action: execution.action, rule: execution.rule, from, to, exitCode, error });
+    change("scheduled", "running", null, null);
+    const run: Run = action
+      ? runAction(options.run, {
+          execution,
+          action,
+          runtime: registry.runtimes.get(action.runtime),
+          timeout: options.timeoutOf(action.pack, action.timeout),
+          stdout,
+          stderr,
+        })
+      : { finished: Promise.resolve(vanished(execution)), end() {} };
+    const stored = run.finished
+      .then(async (finished) => {
+        await store(finished);
+        change("running", finished.status, finished.exitCode, finished.error);
+      })
+      .catch((thrown) => log.error("the result of an execution could not be stored", { execution: execution.id, error: toError(thrown).message }))
+      .finally(() => {
+        active.delete(execution.id);
+        api.wake();
+      });
+    active.set(execution.id, { run, stdout, stderr, stored });
+  }
+
+  async function claim(tx: Sql, count: number): Promise<ClaimedExecution[]> {
+    const ids = await queue.claim(tx, count);
+    if (ids.length === 0) return [];
+    const claimed = await markRunning(tx, ids, owner);
+    if (claimed.length < ids.length) {
+      const running = new Set(claimed.map((execution) => execution.id));
+      await queue.complete(tx, ids.filter((id) => !running.has(id)));
+    }
+    return claimed;
+  }
+
+  /** Takes jobs until there are no more or no slot is free. */
+  async function look(): Promise<void> {
+    do {
+      lookAgain = false;
+      for (let count = free(); count > 0; count = free()) {
+        claiming += count;
+        let claimed: ClaimedExecution[];
+        try {
+          claimed = await storage.transaction((tx) => claim(tx, count));
+        } finally {
+          claiming -= count;
+        }
+        for (const execution of claimed) launch(execution);
+        if (claimed.length < count) break;
+      }
+    } while (lookAgain);
+  }
+
+  const api: Executor = {
+    async start() {
+      await storage.transaction(async (tx) => {
+        const abandoned = await abandonRunning(tx, owner);
+        if (abandoned.length === 0) return;
+        await queue.complete(tx, abandoned);
+        log.warn("executions of an earlier daemon are abandoned", { count: abandoned.length });
+      });
+      poll = setInterval(api.wake, pollEvery);
+      api.wake();
+    },
+    wake() {
+      if (looking) {
+        lookAgain = true;
+        return;
+      }
+      if (free() <= 0) return;
+      looking = look()
+        .catch((thrown) => log.warn("cannot fetch jobs; trying again", { error: toError(thrown).message }))
+        .finally(() => {
+          looking = undefined;
+          if (lookAgain) api.wake();
+        });
+    },
+    async claimWithin(tx) {
+      const count = free();
+      if (count <= 0) return { settle() {} };
+      claiming += count;
+      try {
+        const claimed = await claim(tx, count);
+        return {
+          settle(committed) {
+            claiming -= count;
+            if (committed) for (const execution of claimed) launch(execution);
+            // Others may have been enqueued while these slots were spoken for.
+            api.wake();
+          },
+        };
+      } catch (thrown) {
+        claiming -= count;
+        throw thrown;
+      }
+    },
+    output: (id) => active.get(id),
+    finished: async (id) => active.get(id)?.stored,
+    get running() {
+      return active.size;
+    },
+    async stop(drain) {
+      stopping = true;
+      clearInterval(poll);
+      await looking;
+      const all = () => Promise.all([...active.values()].map((one) => one.stored));
+      if (active.size > 0) log.info("waiting for running executions", { count: active.size, seconds: drain / 1_000 });
+      await Promise.race([all(), Bun.sleep(drain)]);
+      for (const { run } of active.values()) run.end("abandoned", "the daemon was stopped");
+      await all();
+    },
+  };
+  return api;
+}
+
+function withoutResult(finished: FinishedExecution, reason: Error): FinishedExecution {
+  const error = `the result could not be stored: ${reason.message}`;
+  return { ...finished, result: { succeeded: finished.status === "completed", error }, error, output: [] };
+}
+
+function vanished(execution: ClaimedExecution): FinishedExecution {
+  const error = `there is no action ${execution.action} any more`;
+  return { id: execution.id, status: "failed", result: { succeeded: false, error }, exitCode: null, error, output: [] };
+}

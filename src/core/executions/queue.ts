@@ -1,0 +1,62 @@
+import { PgBoss } from "pg-boss";
+import type { Scope, Sql, Storage } from "../plugin.ts";
+
+const schema = "attune_boss";
+const queueName = "execution";
+
+/**
+ * The jobs of the executions, in pg-boss. A job's id is its execution's. Every call joins the caller's transaction, so a
+ * job and its execution's row always change together. Retries are not pg-boss's: `retryLimit` is 0.
+ */
+export interface JobQueue {
+  enqueue(tx: Sql, jobs: readonly QueuedJob[]): Promise<void>;
+  /** Takes up to `count` jobs, oldest first; they belong to the caller once its transaction has committed. */
+  claim(tx: Sql, count: number): Promise<string[]>;
+  /** Ends jobs, whether they were claimed or still waiting. */
+  complete(tx: Sql, ids: readonly string[]): Promise<void>;
+}
+export interface QueuedJob {
+  readonly id: string;
+  /** Seconds after which pg-boss itself gives a claimed job up; must exceed the time the action may take. */
+  readonly expireInSeconds: number;
+}
+
+/** pg-boss refuses more than a day. */
+const longestExpiry = 86_400;
+
+/** Prepares pg-boss in its own schema and starts its maintenance, which ends with the scope. */
+export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueue> {
+  const boss = new PgBoss({
+    schema,
+    db: pgBossDatabase(storage),
+    schedule: false,
+    supervise: true,
+    warningQueueSize: 100_000,
+  });
+  // Without a listener, an error of its maintenance would end the process.
+  boss.on("error", (error) => scope.log.warn("pg-boss", { error: error.message }));
+  boss.on("warning", (warning) => scope.log.warn("pg-boss", { warning: warning.message }));
+  scope.defer(() => boss.stop({ graceful: false }));
+  await boss.start();
+  if ((await boss.getQueue(queueName)) === null) {
+    await boss.createQueue(queueName, { retryLimit: 0, retentionSeconds: 30 * 86_400, deleteAfterSeconds: 7 * 86_400 });
+  }
+
+  return {
+    async enqueue(tx, jobs) {
+      const list = jobs.map((job) => ({ id: job.id, expireInSeconds: Math.min(longestExpiry, job.expireInSeconds) }));
+      await boss.insert(queueName, list, { db: pgBossDatabase(tx) });
+    },
+    async claim(tx, count) {
+      const jobs = await boss.fetch(queueName, { batchSize: count, db: pgBossDatabase(tx) });
+      return jobs.map((job) => job.id);
+    },
+    async complete(tx, ids) {
+      await boss.complete(queueName, [...ids], null, { db: pgBossDatabase(tx), includeQueued: true });
+    },
+  };
+}
+
+function pgBossDatabase(sql: Sql) {
+  return { executeSql: (text: string, values?: unknown[]) => sql.query<never>(text, values) };
+}

@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { AttuneError, describeError, toError } from "../errors.ts";
+import type { Awaitable, Launch, LaunchTarget } from "../plugin.ts";
+import type { Child, ChildSpec, Exit } from "../processes/child.ts";
+import type { Action, Runtime } from "../registry.ts";
+import type { OutputBuffer } from "./output.ts";
+import { deliver } from "./parameters.ts";
+import { outcomeOf } from "./result.ts";
+import type { ClaimedExecution, FinishedExecution } from "./store.ts";
+
+/** What running one action takes, given by the composition root. */
+export interface RunContext {
+  readonly start: (spec: ChildSpec) => Child;
+  readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch | null>;
+  /** The clean environment of a pack's children, with the `ATTUNE_*` they all get. */
+  readonly environment: (pack: string) => Readonly<Record<string, string>>;
+  /** Private directory for parameter files. */
+  readonly tempDir: string;
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  readonly grace: number;
+}
+
+export interface Run {
+  readonly finished: Promise<FinishedExecution>;
+  /** Ends it early, as `cancelled` or, at shutdown, as `abandoned`. */
+  end(status: "cancelled" | "abandoned", reason: string): void;
+}
+
+interface Early {
+  readonly status: "timeout" | "cancelled" | "abandoned";
+  readonly error: string;
+}
+
+/** Runs one claimed execution of `action` to its end. `timeout` is in seconds. Never rejects: what fails is its result. */
+export function runAction(
+  context: RunContext,
+  work: { execution: ClaimedExecution; action: Action; runtime: Runtime | undefined; timeout: number; stdout: OutputBuffer; stderr: OutputBuffer },
+): Run {
+  const { execution, action, stdout, stderr } = work;
+  const began = performance.now();
+  let child: Child | undefined;
+  let early: Early | undefined;
+
+  function stopEarly(reason: Early): void {
+    early ??= reason;
+    void child?.stop(context.grace);
+  }
+
+  async function perform(): Promise<Exit> {
+    const { spec, cleanup } = await prepare(context, work);
+    try {
+      if (early) throw new AttuneError("REFUSED", early.error);
+      child = context.start(spec);
+      const timer = setTimeout(
+        () => stopEarly({ status: "timeout", error: `Execution timed out after ${work.timeout} seconds` }),
+        work.timeout * 1_000,
+      );
+      try {
+        return await child.exited;
+      } finally {
+        clearTimeout(timer);
+      }
+    } finally {
+      cleanup();
+    }
+  }
+
+  async function finish(): Promise<FinishedExecution> {
+    let exit: Exit | undefined;
+    let failure: string | null = null;
+    try {
+      exit = await perform();
+      if (exit.signal && !early) failure = `ended by ${exit.signal}`;
+    } catch (thrown) {
+      failure = describeError(toError(thrown));
+    }
+    const exitCode = exit?.code ?? -1;
+    const status = early?.status ?? (exit?.code === 0 ? "completed" : "failed");
+    const outcome = outcomeOf(
+      {
+        exitCode: early ? -1 : exitCode,
+        durationMs: Math.round(performance.now() - began),
+        succeeded: status === "completed",
+        stdout: { text: stdout.content().toString("utf8"), truncated: stdout.truncated },
+        stderr: { text: stderr.content().toString("utf8"), truncated: stderr.truncated },
+        error: early?.error ?? failure,
+      },
+      action.output_format,
+    );
+    const output = [
+      { stream: "stdout" as const, buffer: stdout },
+      { stream: "stderr" as const, buffer: stderr },
+    ].filter(({ buffer }) => buffer.totalBytes > 0);
+    return {
+      id: execution.id,
+      status,
+      result: outcome.result,
+      exitCode: early || !exit ? (early ? -1 : null) : exitCode,
+      error: outcome.error,
+      output: output.map(({ stream, buffer }) => ({ stream, content: buffer.content(), totalBytes: buffer.totalBytes })),
+    };
+  }
+
+  return { finished: finish(), end: (status, reason) => stopEarly({ status, error: reason }) };
+}
+
+async function prepare(
+  context: RunContext,
+  work: { execution: ClaimedExecution; action: Action; runtime: Runtime | undefined; stdout: OutputBuffer; stderr: OutputBuffer },
+): Promise<{ spec: ChildSpec; cleanup: () => void }> {
+  const { execution, action, runtime } = work;
+  if (!runtime?.state.available) {
+    const reason = runtime?.state.available === false ? runtime.state.reason : "nothing provides it";
+    throw new AttuneError("RUNTIME_UNAVAILABLE", `runtime unavailable: ${action.runtime}: ${reason}`);
+  }
+  const target: LaunchTarget = {
+    kind: "action",
+    ref: action.ref,
+    entrypoint: action.entrypoint,
+    inline: action.inline,
+    pack: { ref: action.pack, dir: action.dir },
+    interpreter: runtime.state.interpreter,
+  };
+  const launch = await context.filterLaunch(await runtime.launch(target), target);
+  if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");
+  const delivery = deliver(action, execution.parameters);
+  const file = delivery.file === null ? null : parameterFile(context.tempDir, delivery.file);
+  const stdin = launch.stdin ?? delivery.stdin;
+  return {
+    spec: {
+      argv: launch.argv,
+      cwd: launch.cwd ?? action.dir,
+      env: {
+        ...context.environment(action.pack),
+        ...launch.env,
+        ...delivery.env,
+        ...identity(execution, action),
+        ...(file ? { ATTUNE_PARAMETER_FILE: file.path } : {}),
+      },
+      stdin: stdin === null ? "none" : { text: stdin },
+      onStdout: work.stdout.append,
+      onStderr: work.stderr.append,
+    },
+    cleanup: () => file?.remove(),
+  };
+}
+
+/** `ATTUNE_*` of contract 2.1 that differ from run to run. */
+function identity(execution: ClaimedExecution, action: Action): Record<string, string> {
+  return {
+    ATTUNE_EXEC_ID: execution.id,
+    ATTUNE_ACTION: action.ref,
+    ATTUNE_PACK_REF: action.pack,
+    ATTUNE_ATTEMPT: String(execution.attempt),
+    ...(execution.rule ? { ATTUNE_RULE: execution.rule } : {}),
+    ...(execution.trigger ? { ATTUNE_TRIGGER: execution.trigger } : {}),
+  };
+}
+
+function parameterFile(tempDir: string, text: string): { path: string; remove: () => void } {
+  const dir = mkdtempSync(path.join(tempDir, "parameters-"));
+  const file = path.join(dir, "parameters");
+  writeFileSync(file, text, { mode: 0o400 });
+  return { path: file, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}

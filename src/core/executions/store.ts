@@ -1,0 +1,88 @@
+import { jsonText } from "../json.ts";
+import type { ExecutionStatus, JsonObject, Sql } from "../plugin.ts";
+import { settleAll } from "../settle.ts";
+
+/** What the executor needs to know of an execution it has claimed. */
+export interface ClaimedExecution {
+  readonly id: string;
+  readonly action: string;
+  readonly rule: string | null;
+  readonly event: string | null;
+  readonly trigger: string | null;
+  readonly parameters: JsonObject;
+  readonly attempt: number;
+}
+
+/** How an execution ended. */
+export interface FinishedExecution {
+  readonly id: string;
+  readonly status: ExecutionStatus;
+  readonly result: JsonObject;
+  readonly exitCode: number | null;
+  readonly error: string | null;
+  readonly output: readonly { readonly stream: "stdout" | "stderr"; readonly content: Buffer; readonly totalBytes: number }[];
+}
+
+/** Stores an execution that no rule asked for. */
+export async function insertManual(tx: Sql, execution: { id: string; action: string; parameters: JsonObject }): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    "INSERT INTO execution (id, action_ref, status, parameters) VALUES ($1, $2, 'scheduled', $3) ON CONFLICT (id) DO NOTHING",
+    [execution.id, execution.action, jsonText(execution.parameters)],
+  );
+  return rowCount === 1;
+}
+
+/** Moves claimed executions to running. What is not scheduled any more (cancelled, already run) is left out. */
+export async function markRunning(tx: Sql, ids: readonly string[], owner: string): Promise<ClaimedExecution[]> {
+  const { rows } = await tx.query<ClaimedExecution>(
+    `UPDATE execution x SET status = 'running', owner = $2, started = clock_timestamp(), attempt = attempt + 1
+     WHERE id = ANY($1::uuid[]) AND status = 'scheduled'
+     RETURNING id, action_ref AS action, rule_ref AS rule, event_id AS event, parameters, attempt,
+       (SELECT e.trigger_ref FROM event e WHERE e.id = x.event_id) AS trigger`,
+    [ids, owner],
+  );
+  return rows;
+}
+
+/** Stores how executions ended, if this owner still has them. Statements go out together; the caller commits. */
+export async function markFinished(tx: Sql, finished: readonly FinishedExecution[], owner: string): Promise<void> {
+  const statements: Promise<unknown>[] = [
+    tx.query(
+      `UPDATE execution x SET status = f.status, result = f.result::jsonb, exit_code = f.exit_code, error = f.error, finished = clock_timestamp()
+       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[]) AS f (id, status, result, exit_code, error)
+       WHERE x.id = f.id AND x.status = 'running' AND x.owner = $6`,
+      [
+        finished.map((one) => one.id),
+        finished.map((one) => one.status),
+        finished.map((one) => jsonText(one.result)),
+        finished.map((one) => one.exitCode),
+        finished.map((one) => one.error),
+        owner,
+      ],
+    ),
+  ];
+  for (const one of finished) {
+    for (const { stream, content, totalBytes } of one.output) {
+      statements.push(
+        tx.query(
+          `INSERT INTO execution_output (execution_id, stream, content, total_bytes) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+          [one.id, stream, content, totalBytes],
+        ),
+      );
+    }
+  }
+  await settleAll(statements);
+}
+
+/**
+ * Settles what an earlier daemon was running when it died. Nobody knows how far it came, so it is `abandoned` and not run
+ * again. Returns the ids, whose jobs the caller ends in the same transaction.
+ */
+export async function abandonRunning(tx: Sql, owner: string): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>(
+    `UPDATE execution SET status = 'abandoned', finished = clock_timestamp(), error = 'the daemon that ran it ended'
+     WHERE status = 'running' AND owner <> $1 RETURNING id`,
+    [owner],
+  );
+  return rows.map((row) => row.id);
+}

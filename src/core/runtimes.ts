@@ -1,0 +1,75 @@
+import { AttuneError, toError } from "./errors.ts";
+import type { Logger, RuntimePlugin } from "./plugin.ts";
+import type { Runtime, RuntimeDefinition } from "./registry.ts";
+
+const probeLimit = 15_000;
+
+/** A runtime plugin as the registry serves it: probed, so that what is missing is known before anything needs it. */
+export async function runtimeFromPlugin(plugin: RuntimePlugin, namespace: string, log: Logger): Promise<Runtime> {
+  return {
+    ref: `${namespace}.${plugin.name}`,
+    name: plugin.name,
+    description: plugin.description ?? null,
+    aliases: plugin.aliases ?? [],
+    extensions: plugin.extensions ?? [],
+    source: "plugin",
+    state: await probe(plugin, log),
+    launch: plugin.launch,
+  };
+}
+
+async function probe(plugin: RuntimePlugin, log: Logger): Promise<Runtime["state"]> {
+  if (!plugin.probe) return { available: true, interpreter: {} };
+  try {
+    const signal = AbortSignal.timeout(probeLimit);
+    return { available: true, interpreter: await plugin.probe({ log, signal }) };
+  } catch (thrown) {
+    const error = toError(thrown);
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    return { available: false, reason: missing ? "its interpreter is not installed" : firstLine(error.message) };
+  }
+}
+
+/** A declarative runtime (contract 1.9): its interpreter and arguments, or the file itself when it names none. */
+export function runtimeFromDefinition(definition: RuntimeDefinition): Runtime {
+  const interpreter = definition.execution_config["interpreter"];
+  const settings = typeof interpreter === "object" && interpreter !== null && !Array.isArray(interpreter) ? interpreter : {};
+  const binary = typeof settings["binary"] === "string" && settings["binary"] !== "native" && settings["binary"] !== "none" ? settings["binary"] : "";
+  const args = Array.isArray(settings["args"]) ? settings["args"].map(String) : [];
+  const extension = typeof settings["file_extension"] === "string" ? [settings["file_extension"]] : [];
+  const path = binary ? Bun.which(binary) : null;
+  return {
+    ref: definition.ref,
+    name: definition.name,
+    description: definition.description,
+    aliases: definition.aliases,
+    extensions: extension,
+    source: "pack",
+    state: binary && !path ? { available: false, reason: `${binary} is not on the PATH` } : { available: true, interpreter: path ? { path } : {} },
+    launch: ({ entrypoint }) => ({ argv: path ? [path, ...args, entrypoint] : [entrypoint] }),
+  };
+}
+
+/**
+ * Every word usable as `runner_type`, lower case: refs, names and aliases. A word two runtimes claim is refused with
+ * PLUGIN_INVALID, except that built-ins keep theirs.
+ */
+export function runtimeNames(runtimes: Iterable<Runtime>): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const runtime of runtimes) {
+    for (const word of new Set([runtime.ref, runtime.name, ...runtime.aliases].map((name) => name.toLowerCase()))) {
+      const taken = names.get(word);
+      if (taken) {
+        throw new AttuneError("PLUGIN_INVALID", `runtime ${runtime.ref} claims the name ${word}, which ${taken} has`, {
+          hint: "give it another name or alias",
+        });
+      }
+      names.set(word, runtime.ref);
+    }
+  }
+  return names;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? text;
+}
