@@ -1,0 +1,82 @@
+import type { Command } from "commander";
+import { AttuneError } from "../../core/errors.ts";
+import { type Client, connect, segment, unreachable } from "../client.ts";
+import type { Context } from "../context.ts";
+import { exit } from "../failure.ts";
+import type { Register } from "../groups.ts";
+import { readParameters } from "../parameters.ts";
+import { safeOutput } from "../text.ts";
+import type { Action } from "./action.ts";
+
+export interface Execution {
+  id: string;
+  action_ref: string;
+  rule_ref: string | null;
+  event_id: string | null;
+  status: string;
+  parameters: unknown;
+  result: unknown;
+  exit_code: number | null;
+  error: string | null;
+  attempt: number;
+  created: string;
+  started: string | null;
+  finished: string | null;
+}
+
+export const outputStreams = ["stdout", "stderr"] as const;
+export type Stream = (typeof outputStreams)[number];
+
+export const runCommand: Register = (command, context, setExitCode) => {
+  addRun(command.argument("<ref>").argument("[parameters...]"), context, setExitCode);
+};
+
+/** The same command stands as `attune run` and as `attune action run`. */
+export function addRun(command: Command, context: () => Context, setExitCode: (code: number) => void): void {
+  command
+    .option("--params-json <json>", "parameters as a JSON object, or - for standard input")
+    .option("--no-wait", "print the execution's id and return at once")
+    .addHelpText("after", "\nParameters are name=value; name=@file reads a file and name=- standard input.")
+    .action(async (ref: string, pairs: string[], options: { paramsJson?: string; wait: boolean }) => {
+      const shown = context();
+      const client = connect(shown);
+      const action = await client.get<Action>(`/actions/${segment(ref)}`);
+      const parameters = await readParameters(
+        { pairs, json: options.paramsJson, flag: "--params-json" },
+        action.parameters,
+        shown.io,
+      );
+      const accepted = await client.post<Execution>("/executions/execute", { action_ref: ref, parameters });
+      if (!options.wait) return shown.done(accepted, accepted.id);
+      const execution = await follow(client, shown, accepted.id, shown.format === "table" ? outputStreams : []);
+      if (shown.format !== "table") await shown.print(execution);
+      if (execution.status === "completed") return;
+      setExitCode(exit.failed);
+      if (shown.format === "table") await shown.io.err(`error: ${failureLine(execution)}\n`);
+    });
+}
+
+/** Waits for the end, passing the output of `streams` on as it comes. The execution goes on if this process is interrupted. */
+export async function follow(client: Client, { io }: Context, id: string, streams: readonly Stream[]): Promise<Execution> {
+  try {
+    for await (const { event, data } of client.events(`/executions/${segment(id)}/stream`)) {
+      if (event === "finished") return JSON.parse(data);
+      if (event === "output") {
+        const { stream, text } = JSON.parse(data) as { stream: Stream; text: string };
+        if (!streams.includes(stream)) continue;
+        const shown = io.terminal ? safeOutput(text) : text;
+        await (stream === "stdout" ? io.out(shown) : io.err(shown));
+      }
+    }
+    throw unreachable(client.endpoint);
+  } catch (thrown) {
+    const goesOn = io.signal.aborted || (thrown instanceof AttuneError && thrown.code === "DAEMON_UNREACHABLE");
+    if (goesOn) await io.err(`execution ${id} may go on: attune execution show ${id}\n`);
+    throw thrown;
+  }
+}
+
+function failureLine({ id, action_ref, status, exit_code, error }: Execution): string {
+  const why = error ? safeOutput(error) : exit_code === null ? "no reason is recorded" : `exit code ${exit_code}`;
+  return `${action_ref} ${status === "failed" ? "failed" : `ended as ${status}`}: ${why}; execution ${id}`;
+}

@@ -1,0 +1,24 @@
+import { version } from "./cli/version.ts";
+
+const argv = process.argv.slice(2);
+if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+  console.log(`attune ${version}`);
+} else {
+  await main(argv);
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  const { processIo } = await import("./cli/process-io.ts");
+  const { runCli } = await import("./cli/run.ts");
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (interrupted.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+      interrupted.abort(signal);
+    });
+  }
+  // Who reads the output has seen enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  process.stderr.on("error", () => process.exit(1));
+  process.exit(await runCli(words, processIo(interrupted.signal)));
+}
