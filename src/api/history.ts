@@ -1,4 +1,4 @@
-import type { ExecutionStatus, Json, JsonObject } from "../core/plugin.ts";
+import type { ExecutionStatus, Json, JsonObject, Problem } from "../core/plugin.ts";
 import type { Page, Slice } from "./paging.ts";
 
 /** What happened, newest first. Secret parameters are masked. Times are RFC 3339. */
@@ -11,6 +11,8 @@ export interface History {
   event(id: string): Promise<EventRecord | null>;
   enforcements(filter: EnforcementFilter, page: Page): Promise<Slice<EnforcementRecord>>;
   enforcement(id: string): Promise<EnforcementRecord | null>;
+  /** What became of a pack each time it changed or was found broken. */
+  packHistory(ref: string, page: Page): Promise<Slice<PackHistoryRecord>>;
 }
 
 interface ExecutionFilter {
@@ -68,4 +70,26 @@ export interface EnforcementRecord {
   readonly status: EnforcementStatus;
   readonly reason: string | null;
   readonly created: string;
+}
+
+export interface PackHistoryRecord {
+  readonly id: number;
+  readonly created: string;
+  readonly version: string | null;
+  /** Content hash of the pack's files. */
+  readonly snapshot: string | null;
+  /** Refs of components; the pack's own ref stands for pack.yaml. */
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly errors: readonly Omit<Problem, "severity" | "frame">[];
+  readonly timing: {
+    /** From the first change seen until reading began. */
+    readonly watch_ms: number;
+    readonly parse_ms: number;
+    readonly database_ms: number;
+    readonly publish_ms: number;
+  };
+  /** Sum of the parts. */
+  readonly ms: number;
 }

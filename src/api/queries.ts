@@ -1,5 +1,5 @@
 import type { ExecutionStatus, Json, JsonObject, Sql } from "../core/plugin.ts";
-import type { EnforcementRecord, EventRecord, ExecutionRecord, History } from "./history.ts";
+import type { EnforcementRecord, EventRecord, ExecutionRecord, History, PackHistoryRecord } from "./history.ts";
 import { maskSecrets } from "./mask.ts";
 import type { Page, Slice } from "./paging.ts";
 
@@ -11,6 +11,7 @@ export function databaseHistory(sql: Sql): History {
   const executions = reader(sql, executionSource, toExecution);
   const events = reader(sql, eventSource, toEvent);
   const enforcements = reader(sql, enforcementSource, toEnforcement);
+  const packs = reader(sql, packHistorySource, toPackHistory);
   return {
     executions: executions.list,
     execution: executions.byId,
@@ -18,6 +19,7 @@ export function databaseHistory(sql: Sql): History {
     event: events.byId,
     enforcements: enforcements.list,
     enforcement: enforcements.byId,
+    packHistory: (ref, page) => packs.list({ pack_ref: ref }, page),
     async output(executionId, stream) {
       const { rows } = await sql.query<{ content: Uint8Array; total_bytes: string }>(
         "SELECT content, total_bytes FROM execution_output WHERE execution_id = $1 AND stream = $2",
@@ -53,6 +55,12 @@ const enforcementSource = {
   select: "SELECT t.id, t.event_id, t.rule_ref, t.status, t.reason, t.created FROM enforcement t",
   table: "enforcement",
   filters: ["event_id", "rule_ref", "status"],
+} as const satisfies Source<string>;
+const packHistorySource = {
+  select: `SELECT t.id, t.created, t.version, t.snapshot, t.added, t.changed, t.removed, t.errors, t.watch_ms, t.parse_ms, t.database_ms,
+      t.publish_ms FROM pack_history t`,
+  table: "pack_history",
+  filters: ["pack_ref"],
 } as const satisfies Source<string>;
 
 function reader<Column extends string, Row, Item>(sql: Sql, source: Source<Column>, convert: (row: Row) => Item) {
@@ -109,6 +117,29 @@ function toEvent(row: Omit<EventRecord, "created"> & { created: Timestamp }): Ev
 }
 function toEnforcement(row: Omit<EnforcementRecord, "created"> & { created: Timestamp }): EnforcementRecord {
   return { ...row, created: rfc3339(row.created) };
+}
+
+interface PackHistoryRow extends Omit<PackHistoryRecord, "created" | "errors" | "timing" | "ms"> {
+  readonly created: Timestamp;
+  readonly errors: PackHistoryRecord["errors"];
+  readonly watch_ms: number;
+  readonly parse_ms: number;
+  readonly database_ms: number;
+  readonly publish_ms: number;
+}
+function toPackHistory({ created, watch_ms, parse_ms, database_ms, publish_ms, ...row }: PackHistoryRow): PackHistoryRecord {
+  const parts = { watch_ms, parse_ms, database_ms, publish_ms };
+  const timing = {
+    watch_ms: tenths(watch_ms),
+    parse_ms: tenths(parse_ms),
+    database_ms: tenths(database_ms),
+    publish_ms: tenths(publish_ms),
+  };
+  return { ...row, created: rfc3339(created), timing, ms: tenths(Object.values(parts).reduce((sum, part) => sum + part, 0)) };
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }
 
 function rfc3339(time: Timestamp): string {

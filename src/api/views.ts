@@ -60,9 +60,7 @@ export function reloadView({ problems, ...report }: ReloadReport) {
 
 function problemLists(problems: readonly Problem[]) {
   const of = (severity: Problem["severity"]) =>
-    problems
-      .filter((problem) => problem.severity === severity)
-      .map(({ file, line, column, message, hint }) => ({ file, line, column, message, hint }));
+    problems.filter((problem) => problem.severity === severity).map(({ severity: _, ...problem }) => problem);
   return { errors: of("error"), warnings: of("warning") };
 }
 

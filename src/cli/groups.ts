@@ -30,7 +30,7 @@ export const groups: readonly Group[] = [
   { name: "run", summary: "run an action and wait for it", load: async () => (await import("./commands/run.ts")).runCommand },
   {
     name: "pack",
-    summary: "list, show, reload, validate, eject",
+    summary: "list, show, history, reload, validate, eject",
     load: async () => (await import("./commands/pack.ts")).packCommands,
   },
   { name: "action", summary: "list, show, run", load: async () => (await import("./commands/action.ts")).actionCommands },
@@ -56,6 +56,11 @@ export const groups: readonly Group[] = [
     name: "runtime",
     summary: "list what scripts can be run with",
     load: async () => (await import("./commands/runtime.ts")).runtimeCommands,
+  },
+  {
+    name: "schema",
+    summary: "print the JSON Schema of a kind of pack file, for editors",
+    load: async () => (await import("./commands/schema.ts")).schemaCommand,
   },
   { name: "version", summary: "print the version", load: async () => (await import("./commands/version.ts")).versionCommand },
 ];

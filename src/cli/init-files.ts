@@ -66,8 +66,7 @@ printf 'Hello, %s!\\n' "$ATTUNE_ACTION_NAME"
     mode: 0o644,
     content: `# Plugins
 
-A TypeScript file here that exports a plugin is live when it is saved. This one, as \`awk.ts\`, is a runtime:
-actions and sensors may then say \`runner_type: awk\`.
+A place for plugins. This one, as \`awk.ts\`, is a runtime: actions and sensors may then say \`runner_type: awk\`.
 
     import { defineRuntime } from "attune";
 
@@ -77,6 +76,12 @@ actions and sensors may then say \`runner_type: awk\`.
       extensions: [".awk"],
       launch: ({ entrypoint }) => ({ argv: ["awk", "-f", entrypoint] }),
     });
+
+The daemon takes it at its next start, when attune.config.ts names it:
+
+    import awk from "./plugins/awk.ts";
+
+    export default defineConfig({ plugins: { use: [awk] } });
 `,
   },
 ];

@@ -35,6 +35,7 @@ async function unpack(assets: Assets, root: string): Promise<void> {
     await mkdir(path.dirname(target), { recursive: true });
     await writeFile(target, file.content, { mode: file.mode & 0o555 });
   }
-  if (assets.sdkPreload.kind === "text") await writeFile(path.join(staged, "preload.js"), assets.sdkPreload.text, { mode: 0o444 });
+  if (assets.sdkPreload.kind === "text")
+    await writeFile(path.join(staged, "preload.js"), assets.sdkPreload.text, { mode: 0o444 });
   await rename(staged, root);
 }

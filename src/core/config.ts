@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { AttuneError, nearest } from "./errors.ts";
+import { configCheck } from "./config-check.ts";
+import type { Environment } from "./environment.ts";
+import { AttuneError } from "./errors.ts";
 import type { LogLevel, LogOptions } from "./log.ts";
-import type { JsonObject, Plugin, StoragePlugin, TransportPlugin } from "./plugin.ts";
+import type { HooksPlugin, JsonObject, RuntimePlugin, StoragePlugin, TransportPlugin } from "./plugin.ts";
 
 /** What `attune.config.ts` exports through `defineConfig`. Every key may be left out; paths are relative to the file. */
 export interface AttuneConfig {
@@ -14,7 +16,7 @@ export interface AttuneConfig {
     /** Where plugin files are looked for. Default: `plugins`. */
     directory?: string | string[];
     /** Plugins given as values. */
-    use?: Plugin[];
+    use?: (RuntimePlugin | HooksPlugin)[];
   };
   /** `postgres()` (embedded) or `postgres({ url })`. `DATABASE_URL` overrides. */
   storage?: StoragePlugin;
@@ -75,9 +77,12 @@ export interface Settings {
   readonly packs: {
     readonly directories: readonly string[];
     readonly autoLoad: readonly string[] | null;
-    readonly byPack: ReadonlyMap<string, { readonly maxActionTimeout: number | null; readonly debug: boolean; readonly config: JsonObject }>;
+    readonly byPack: ReadonlyMap<
+      string,
+      { readonly maxActionTimeout: number | null; readonly debug: boolean; readonly config: JsonObject }
+    >;
   };
-  readonly plugins: { readonly directories: readonly string[]; readonly use: readonly Plugin[] };
+  readonly plugins: { readonly directories: readonly string[]; readonly use: readonly (RuntimePlugin | HooksPlugin)[] };
   readonly storage: StoragePlugin | null;
   readonly transport: TransportPlugin | null;
   readonly databaseUrl: string | null;
@@ -85,10 +90,13 @@ export interface Settings {
   readonly api: { readonly host: string; readonly port: number | null; readonly allowedHosts: readonly string[] };
   readonly log: LogOptions;
   readonly passEnvironment: readonly string[];
-  readonly limits: { readonly concurrency: number; readonly actionTimeout: number; readonly grace: number; readonly output: number };
+  readonly limits: {
+    readonly concurrency: number;
+    readonly actionTimeout: number;
+    readonly grace: number;
+    readonly output: number;
+  };
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The config file in force: `--config`, `ATTUNE_CONFIG`, `attune.config.ts` in the working directory or the nearest parent
@@ -111,10 +119,25 @@ export function findConfig(options: { explicit: string | undefined; cwd: string;
 }
 
 /** Checks a config value, fills in defaults and applies the environment. Throws CONFIG_INVALID naming the key. */
-export function resolveSettings(config: unknown, context: { configFile: string | null; cwd: string; env: Environment }): Settings {
-  const { configFile, env } = context;
-  const check = checker(configFile ?? "configuration");
-  const root = check.object(config, "", ["dataDir", "packs", "plugins", "storage", "transport", "api", "log", "environment", "limits"]);
+export function resolveSettings(
+  config: unknown,
+  context: { configFile: string | null; cwd: string; env: Environment },
+): Settings {
+  const { configFile } = context;
+  // An empty variable counts as none.
+  const env = (name: string) => context.env[name] || undefined;
+  const check = configCheck(configFile ?? "configuration");
+  const root = check.object(config, "", [
+    "dataDir",
+    "packs",
+    "plugins",
+    "storage",
+    "transport",
+    "api",
+    "log",
+    "environment",
+    "limits",
+  ]);
   const projectDir = configFile ? path.dirname(configFile) : context.cwd;
   const inProject = (relative: string) => path.resolve(projectDir, relative);
 
@@ -127,7 +150,10 @@ export function resolveSettings(config: unknown, context: { configFile: string |
 
   const { directory, auto_load, config: nested, ...flat } = packs;
   const byPack = new Map<string, { maxActionTimeout: number | null; debug: boolean; config: JsonObject }>();
-  for (const [where, settings] of [["packs", flat], ["packs.config", check.object(nested, "packs.config")]] as const) {
+  for (const [where, settings] of [
+    ["packs", flat],
+    ["packs.config", check.object(nested, "packs.config")],
+  ] as const) {
     for (const [pack, value] of Object.entries(settings)) {
       const at = `${where}.${pack}`;
       const { max_action_timeout, enable_debug_logging, ...own } = check.object(value, at);
@@ -139,12 +165,18 @@ export function resolveSettings(config: unknown, context: { configFile: string |
     }
   }
 
-  const portText = env["ATTUNE_API_PORT"];
-  const port = portText === undefined ? check.number(api["port"], "api.port", 0, 65_535) : check.number(Number(portText), "ATTUNE_API_PORT", 0, 65_535);
+  const portText = env("ATTUNE_API_PORT");
+  const port =
+    portText === undefined
+      ? check.integer(api["port"], "api.port", 0, 65_535)
+      : check.integer(/^\d+$/.test(portText) ? Number(portText) : portText, "ATTUNE_API_PORT", 0, 65_535);
   return {
     configFile,
     projectDir,
-    dataDir: inProject(env["ATTUNE_DATA_DIR"] ?? check.string(root["dataDir"], "dataDir") ?? ".attune"),
+    // What stands in the environment is relative to where it was said, as for the CLI.
+    dataDir: env("ATTUNE_DATA_DIR")
+      ? path.resolve(context.cwd, env("ATTUNE_DATA_DIR") ?? "")
+      : inProject(check.string(root["dataDir"], "dataDir") ?? ".attune"),
     packs: {
       directories: (check.strings(directory, "packs.directory") ?? ["packs"]).map(inProject),
       autoLoad: check.strings(auto_load, "packs.auto_load") ?? null,
@@ -152,83 +184,37 @@ export function resolveSettings(config: unknown, context: { configFile: string |
     },
     plugins: {
       directories: (check.strings(plugins["directory"], "plugins.directory") ?? ["plugins"]).map(inProject),
-      use: (plugins["use"] ?? []) as Plugin[],
+      use: check.plugins(plugins["use"]),
     },
     storage: check.plugin(root["storage"], "storage") as StoragePlugin | null,
     transport: check.plugin(root["transport"], "transport") as TransportPlugin | null,
-    databaseUrl: env["DATABASE_URL"] || null,
-    natsUrl: env["NATS_URL"] || null,
+    databaseUrl: env("DATABASE_URL") ?? null,
+    natsUrl: env("NATS_URL") ?? null,
     api: {
-      host: env["ATTUNE_API_HOST"] ?? check.string(api["host"], "api.host") ?? "127.0.0.1",
+      host: env("ATTUNE_API_HOST") ?? check.string(api["host"], "api.host") ?? "127.0.0.1",
       port: port ?? null,
       allowedHosts: check.strings(api["allowedHosts"], "api.allowedHosts") ?? [],
     },
     log: {
-      level: check.oneOf(env["ATTUNE_LOG_LEVEL"] ?? log["level"], "log.level", ["debug", "info", "warn", "error"]) ?? "info",
-      format: check.oneOf(env["ATTUNE_LOG_FORMAT"] ?? log["format"], "log.format", ["auto", "pretty", "json"]) ?? "auto",
+      level:
+        check.oneOf(env("ATTUNE_LOG_LEVEL"), "ATTUNE_LOG_LEVEL", levels) ??
+        check.oneOf(log["level"], "log.level", levels) ??
+        "info",
+      format:
+        check.oneOf(env("ATTUNE_LOG_FORMAT"), "ATTUNE_LOG_FORMAT", formats) ??
+        check.oneOf(log["format"], "log.format", formats) ??
+        "auto",
     },
     passEnvironment: check.strings(environment["pass"], "environment.pass") ?? [],
     limits: {
-      concurrency: check.number(limits["concurrency"], "limits.concurrency", 1, 1_000) ?? Math.max(4, 2 * availableParallelism()),
+      concurrency:
+        check.integer(limits["concurrency"], "limits.concurrency", 1, 1_000) ?? Math.max(4, 2 * availableParallelism()),
       actionTimeout: check.number(limits["actionTimeout"], "limits.actionTimeout", 1, 86_400) ?? 300,
       grace: check.number(limits["grace"], "limits.grace", 0, 3_600) ?? 10,
-      output: check.number(limits["output"], "limits.output", 1_024, 100 * 1024 * 1024) ?? 10 * 1024 * 1024,
+      output: check.integer(limits["output"], "limits.output", 1_024, 100 * 1024 * 1024) ?? 10 * 1024 * 1024,
     },
   };
 }
 
-function checker(file: string) {
-  function fail(where: string, expected: string, found: unknown): never {
-    throw new AttuneError("CONFIG_INVALID", `${where || "the config"} must be ${expected}, not ${describe(found)}`, { at: { file } });
-  }
-  return {
-    object(value: unknown, where: string, known?: readonly string[]): Record<string, unknown> {
-      if (value === undefined) return {};
-      if (typeof value !== "object" || value === null || Array.isArray(value)) fail(where, "an object", value);
-      for (const key of Object.keys(value)) {
-        if (!known || known.includes(key)) continue;
-        const near = nearest(key, known);
-        throw new AttuneError("CONFIG_INVALID", `unknown key ${where ? `${where}.` : ""}${key}`, {
-          at: { file },
-          hint: near ? `did you mean ${near}?` : `known keys: ${known.join(", ")}`,
-        });
-      }
-      return value as Record<string, unknown>;
-    },
-    string(value: unknown, where: string): string | undefined {
-      if (value === undefined || typeof value === "string") return value;
-      return fail(where, "text", value);
-    },
-    strings(value: unknown, where: string): string[] | undefined {
-      if (value === undefined) return undefined;
-      const list = typeof value === "string" ? [value] : value;
-      if (!Array.isArray(list) || !list.every((item) => typeof item === "string")) fail(where, "text or a list of texts", value);
-      return list;
-    },
-    boolean(value: unknown, where: string): boolean | undefined {
-      if (value === undefined || typeof value === "boolean") return value;
-      return fail(where, "true or false", value);
-    },
-    number(value: unknown, where: string, min: number, max = Number.MAX_SAFE_INTEGER): number | undefined {
-      if (value === undefined) return undefined;
-      if (typeof value !== "number" || !(value >= min && value <= max)) fail(where, `a number from ${min} to ${max}`, value);
-      return value;
-    },
-    oneOf<T extends string>(value: unknown, where: string, words: readonly T[]): T | undefined {
-      if (value === undefined) return undefined;
-      return words.find((word) => word === value) ?? fail(where, `one of ${words.join(", ")}`, value);
-    },
-    plugin(value: unknown, kind: "storage" | "transport"): Plugin | null {
-      if (value === undefined) return null;
-      if (typeof value !== "object" || value === null || (value as Plugin).kind !== kind || typeof (value as StoragePlugin).open !== "function") {
-        fail(kind, `a ${kind} plugin, such as ${kind === "storage" ? "postgres()" : "nats()"}`, value);
-      }
-      return value as Plugin;
-    },
-  };
-}
-
-function describe(value: unknown): string {
-  if (value === null || typeof value !== "object") return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? "undefined");
-  return Array.isArray(value) ? "a list" : "an object";
-}
+const levels = ["debug", "info", "warn", "error"] as const;
+const formats = ["auto", "pretty", "json"] as const;

@@ -1,13 +1,12 @@
-import path from "node:path";
 import { startApi } from "../api/server.ts";
 import { loadAssets, version } from "../assets.ts";
 import { builtinRuntimes, local, nats, postgres } from "../plugins/index.ts";
 import * as define from "../sdk/define.ts";
+import { announceExecution, announceSensor } from "./announce.ts";
 import { createBatcher } from "./batches.ts";
-import { announceExecution, announceReload, announceSensor } from "./announce.ts";
 import { unpackBuiltin } from "./builtin.ts";
-import { findConfig, resolveSettings, type Settings } from "./config.ts";
-import { baseEnvironment } from "./environment.ts";
+import { createChildren } from "./children.ts";
+import type { Settings } from "./config.ts";
 import { describeError, toError } from "./errors.ts";
 import { checkRule, compileRule } from "./events/compile.ts";
 import { createEventHandler } from "./events/handle.ts";
@@ -17,17 +16,20 @@ import { openQueue } from "./executions/queue.ts";
 import { createHooks } from "./hooks.ts";
 import { type Instance, openInstance } from "./instance.ts";
 import { holdLease } from "./lease.ts";
+import { loadSettings } from "./load-settings.ts";
 import { createLogger } from "./log.ts";
 import { migrate } from "./migrate.ts";
-import { loadModule, provideSdk } from "./modules.ts";
+import { provideSdk } from "./modules.ts";
 import { createReconciler } from "./packs/reconcile.ts";
+import { openSnapshots } from "./packs/snapshots.ts";
+import { createVersions } from "./packs/versions.ts";
 import { watchPacks } from "./packs/watch.ts";
-import type { EventMessage, JsonObject, Launch, LaunchTarget, Logger } from "./plugin.ts";
+import type { EventMessage, JsonObject, Logger } from "./plugin.ts";
 import { sensorRestarts } from "./processes/backoff.ts";
-import { type ChildSpec, startChild } from "./processes/child.ts";
-import { cookieVariable, killLeftovers, openLedger } from "./processes/leftovers.ts";
+import { killLeftovers } from "./processes/leftovers.ts";
 import { createSupervisor } from "./processes/supervisor.ts";
 import type { Action } from "./registry.ts";
+import { collectSnapshots, tellReload } from "./reloads.ts";
 import { runtimeFromPlugin } from "./runtimes.ts";
 import { compileSchema } from "./schema.ts";
 import { createScope } from "./scope.ts";
@@ -50,8 +52,6 @@ export interface Daemon {
 
 /** Milliseconds that running actions get to finish when the daemon stops. */
 const drainLimit = 30_000;
-/** Milliseconds without a change before a changed pack is read. */
-const quietTime = 100;
 const rescanEvery = 60_000;
 
 /**
@@ -61,7 +61,7 @@ const rescanEvery = 60_000;
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const began = performance.now();
   provideSdk({ ...define, postgres, nats, local });
-  const settings = await loadSettings(options);
+  const settings = await loadSettings({ explicit: options.config, cwd: options.cwd, env: options.env });
   const log = createLogger(settings.log);
   const scope = createScope("daemon", log);
   const done = Promise.withResolvers<number>();
@@ -69,28 +69,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   async function stop(reason: string, exitCode: number): Promise<void> {
     if (!scope.signal.aborted) log.info("stopping", { reason });
     await scope.end().catch((thrown) => log.error("stopping went wrong", { error: toError(thrown).message }));
+    log.info("stopped");
     done.resolve(exitCode);
   }
 
+  if (process.getuid?.() === 0)
+    log.warn("running as root: actions and sensors run as root too", { hint: "run attune as a user of its own" });
   try {
     const instance = openInstance(settings.dataDir, scope);
     killLeftovers(settings.dataDir, instance.home, log);
-    const url = await run(settings, instance, { scope, log, began, env: options.env, fail: (error) => {
-      log.error(describeError(error));
-      void stop(error.message, 1);
-    } });
+    const url = await run(settings, instance, {
+      scope,
+      log,
+      began,
+      env: options.env,
+      fail: (error) => {
+        log.error(describeError(error));
+        void stop(error.message, 1);
+      },
+    });
     return { url, stop: (reason) => stop(reason, 0), done: done.promise };
   } catch (thrown) {
     await scope.end().catch((secondary) => log.error("stopping went wrong", { error: toError(secondary).message }));
     throw thrown;
   }
-}
-
-async function loadSettings(options: DaemonOptions): Promise<Settings> {
-  const configFile = findConfig({ explicit: options.config, cwd: options.cwd, env: options.env });
-  const cacheDir = path.join(options.env["ATTUNE_DATA_DIR"] ?? path.join(configFile ? path.dirname(configFile) : options.cwd, ".attune"), "modules");
-  const config = configFile ? await loadModule(configFile, cacheDir, "CONFIG_INVALID") : {};
-  return resolveSettings(config, { configFile, cwd: options.cwd, env: options.env });
 }
 
 interface RunContext {
@@ -107,46 +109,50 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
   const started = new Date().toISOString();
   const hooks = createHooks(log);
   for (const plugin of settings.plugins.use) if (plugin.hooks) scope.defer(hooks.register(plugin.name, plugin.hooks));
-  const open = (name: string) => ({ scope: scope.child(name), log: log.child({ plugin: name }), dataDir, projectDir: settings.projectDir });
+  const open = (name: string) => ({
+    scope: scope.child(name),
+    log: log.child({ plugin: name }),
+    dataDir,
+    projectDir: settings.projectDir,
+  });
 
   const assets = loadAssets();
   const builtin = await unpackBuiltin(assets, dataDir);
-  const plugins = [...builtinRuntimes({ preload: builtin.preload }), ...settings.plugins.use.filter((plugin) => plugin.kind === "runtime")];
-  const builtins = new Set(builtinRuntimes({ preload: "" }).map((plugin) => plugin.name));
+  const own = settings.plugins.use.filter((plugin) => plugin.kind === "runtime");
   // Probing starts programs: that goes on while the database comes up.
-  const probed = Promise.all(plugins.map((plugin) => runtimeFromPlugin(plugin, builtins.has(plugin.name) ? "core" : "local", log)));
+  const probed = Promise.all([
+    ...builtinRuntimes({ preload: builtin.preload }).map((plugin) => runtimeFromPlugin(plugin, "core", log)),
+    ...own.map((plugin) => runtimeFromPlugin(plugin, "local", log)),
+  ]);
   probed.catch(() => {});
 
+  let databaseReachable = true;
   const storagePlugin = settings.databaseUrl ? postgres({ url: settings.databaseUrl }) : (settings.storage ?? postgres());
   const storage = await storagePlugin.open(open("storage"));
   await migrate(storage, assets.migrations, log);
-  await holdLease(storage, scope, { owner: instance.owner, home: instance.home, lost: fail });
+  await holdLease(storage, scope, {
+    owner: instance.owner,
+    home: instance.home,
+    lost: fail,
+    reachable: (is) => {
+      databaseReachable = is;
+    },
+  });
   const transportPlugin = settings.natsUrl ? nats({ url: settings.natsUrl }) : (settings.transport ?? local());
   const transport = await transportPlugin.open(open("transport"));
   const queue = await openQueue(storage, scope.child("queue"));
 
-  // The address of the API is known only once it listens; nothing is started before.
-  let apiUrl = "";
-  const base = { ...baseEnvironment(env, settings.passEnvironment), [cookieVariable]: instance.home };
-  const environment = (pack: string) => ({
-    ...base,
-    ATTUNE_API_URL: apiUrl,
-    ATTUNE_LOG_LEVEL: settings.packs.byPack.get(pack)?.debug ? "debug" : "info",
-  });
-  const ledger = openLedger(dataDir);
-  const start = (spec: ChildSpec) => {
-    const child = startChild(spec);
-    ledger.started(child.pid, child.startTicks);
-    void child.exited.finally(() => ledger.ended(child.pid));
-    return child;
-  };
-  const filterLaunch = (launch: Launch, target: LaunchTarget) => hooks.filter("process:launch", launch, target);
+  const children = createChildren({ settings, instance, hooks, env });
   const timeoutOf = (pack: string, stated: number | null) =>
-    Math.min(stated ?? settings.limits.actionTimeout, settings.packs.byPack.get(pack)?.maxActionTimeout ?? Number.POSITIVE_INFINITY);
+    Math.min(
+      stated ?? settings.limits.actionTimeout,
+      settings.packs.byPack.get(pack)?.maxActionTimeout ?? Number.POSITIVE_INFINITY,
+    );
   const checkParameters = (action: Action, values: JsonObject) => compileSchema(action.parameters).check(values);
   const expireInSeconds = (action: Action) => timeoutOf(action.pack, action.timeout) + settings.limits.grace + 60;
   const watchers = createExecutionWatchers();
 
+  const snapshots = openSnapshots(dataDir);
   const reconciler = createReconciler({
     storage,
     directories: settings.packs.directories,
@@ -155,15 +161,12 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
     runtimes: await probed,
     compile: compileRule,
     checkRule,
+    scope,
+    snapshots,
     log,
     published(registry, reports) {
-      sensors.want(accepting ? wantedSensors(registry) : []);
-      for (const report of reports) announceReload(log, report);
-      for (const { pack, added, changed, removed, problems } of reports) {
-        void hooks.notify("pack:changed", { pack, added, changed, removed });
-        const errors = problems.filter((problem) => problem.severity === "error");
-        if (errors.length > 0) void hooks.notify("pack:rejected", { pack, errors });
-      }
+      const restarted = accepting ? sensors.want(wantedSensors(registry)) : [];
+      for (const report of reports) tellReload({ storage, hooks, log }, report, restarted);
     },
   });
 
@@ -171,7 +174,8 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
     storage,
     queue,
     registry: () => reconciler.registry,
-    run: { start, filterLaunch, environment, tempDir: dataDir, grace: settings.limits.grace * 1_000 },
+    version: createVersions(() => reconciler.registry, snapshots),
+    run: { ...children, tempDir: dataDir, grace: settings.limits.grace * 1_000 },
     owner: instance.owner,
     concurrency: settings.limits.concurrency,
     outputLimit: settings.limits.output,
@@ -188,8 +192,15 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
     storage,
     registry: () => reconciler.registry,
     checkParameters,
-    packConfig: (pack) => ({ ...reconciler.registry.packs.get(pack)?.manifest.config, ...settings.packs.byPack.get(pack)?.config }),
-    enqueue: (tx, executions) => queue.enqueue(tx, executions.map(({ id, action }) => ({ id, expireInSeconds: expireInSeconds(action) }))),
+    packConfig: (pack) => ({
+      ...reconciler.registry.packs.get(pack)?.manifest.config,
+      ...settings.packs.byPack.get(pack)?.config,
+    }),
+    enqueue: (tx, executions) =>
+      queue.enqueue(
+        tx,
+        executions.map(({ id, action }) => ({ id, expireInSeconds: expireInSeconds(action) })),
+      ),
     claim: executor.claimWithin,
     accepted: (event) => void hooks.notify("event:accepted", event),
     log,
@@ -204,10 +215,8 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
   });
 
   const sensorContext: SensorStart = {
+    ...children,
     sql: storage,
-    start,
-    filterLaunch,
-    environment,
     take: ingest.line,
     tooLong: (sensor) => log.warn("a line of a sensor is too long and was dropped", { sensor: sensor.ref }),
   };
@@ -244,14 +253,14 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
       version,
       pid: process.pid,
       started,
-      storage: { description: storage.description, available: true },
-      transport: { description: transport.description, available: true },
+      storage: { description: storage.description, available: databaseReachable },
+      transport: { description: transport.description, available: !ingest.bypassing },
       executions: { running: executor.running },
-      ready: accepting,
+      ready: accepting && databaseReachable,
     }),
   });
   const { url } = await startApi({ ...settings.api, token: instance.token, services, log, scope: scope.child("api") });
-  apiUrl = url;
+  children.apiListens(url);
 
   await executor.start();
   const subscription = await transport.subscribe(handle);
@@ -265,15 +274,23 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
 
   await watchPacks(scope, {
     directories: settings.packs.directories,
-    quiet: quietTime,
-    changed: (dirs) => void reconciler.reloadDirectories(dirs).catch((thrown) => log.error("reloading packs failed", { error: describeError(thrown) })),
+    changed: (changes) =>
+      void reconciler
+        .reloadDirectories(changes)
+        .catch((thrown) => log.error("reloading packs failed", { error: describeError(thrown) })),
   });
   scope.every(rescanEvery, async () => {
     await reconciler.reload();
+    await collectSnapshots(snapshots, reconciler.registry, children.packDirs(), storage);
   });
   instance.announce({ url, version });
   scope.defer(() => hooks.notify("daemon:stopping", { reason: "stopping" }));
-  log.info("ready", { url, storage: storage.description, events: eventsDescription(transport.description), ms: Math.round(performance.now() - began) });
+  log.info("ready", {
+    url,
+    storage: storage.description,
+    events: eventsDescription(transport.description),
+    ms: Math.round(performance.now() - began),
+  });
   void hooks.notify("daemon:ready", { url });
   return url;
 }

@@ -21,8 +21,10 @@ const passed = [
   "CURL_CA_BUNDLE",
 ];
 
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** The clean environment children start from; `extra` names further variables to pass. */
-export function baseEnvironment(env: Readonly<Record<string, string | undefined>>, extra: readonly string[]): Record<string, string> {
+export function baseEnvironment(env: Environment, extra: readonly string[]): Record<string, string> {
   const result: Record<string, string> = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
   for (const name of [...passed, ...extra]) {
     const value = env[name];
@@ -32,6 +34,14 @@ export function baseEnvironment(env: Readonly<Record<string, string | undefined>
     if (name.startsWith("LC_") && value !== undefined) result[name] = value;
   }
   return result;
+}
+
+/** The environment with what a launch adds to it. The names `ATTUNE_*` are the core's alone. */
+export function withLaunchEnvironment(
+  base: Readonly<Record<string, string>>,
+  added: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  return { ...base, ...Object.fromEntries(Object.entries(added).filter(([name]) => !name.startsWith("ATTUNE_"))) };
 }
 
 /** `http-request` and `http.request` as part of a variable's name: `HTTP_REQUEST`. */

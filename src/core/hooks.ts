@@ -23,7 +23,11 @@ export interface HookRunner {
   /** Tells all observers, side by side. Resolves when all have answered or run out of time; never rejects. */
   notify<K extends keyof Observers>(hook: K, ...args: Parameters<Observers[K]>): Promise<void>;
   /** Passes a value through the filters in order. null: one of them dropped it. Rejects with PLUGIN_FAILED. */
-  filter<K extends keyof Filters>(hook: K, value: Parameters<Filters[K]>[0], ...rest: FilterRest<K>): Promise<Parameters<Filters[K]>[0] | null>;
+  filter<K extends keyof Filters>(
+    hook: K,
+    value: Parameters<Filters[K]>[0],
+    ...rest: FilterRest<K>
+  ): Promise<Parameters<Filters[K]>[0] | null>;
 }
 type FilterRest<K extends keyof Filters> = Parameters<Filters[K]> extends [unknown, ...infer Rest] ? Rest : [];
 
@@ -59,14 +63,20 @@ export function createHooks(log: Logger, timeLimit = 5_000): HookRunner {
             hint: near ? `did you mean ${near}?` : `known hooks: ${Object.keys(kinds).join(", ")}`,
           });
         }
-        if (typeof handler !== "function") throw new AttuneError("PLUGIN_INVALID", `hook ${name} of plugin ${plugin} is not a function`);
+        if (typeof handler !== "function")
+          throw new AttuneError("PLUGIN_INVALID", `hook ${name} of plugin ${plugin} is not a function`);
       }
       const added: Array<() => void> = [];
       for (const [name, handler] of Object.entries(hooks)) {
         const entry = { plugin, handler: handler as Handler };
         const hook = name as HookName;
         handlers.set(hook, [...(handlers.get(hook) ?? []), entry]);
-        added.push(() => handlers.set(hook, (handlers.get(hook) ?? []).filter((other) => other !== entry)));
+        added.push(() =>
+          handlers.set(
+            hook,
+            (handlers.get(hook) ?? []).filter((other) => other !== entry),
+          ),
+        );
       }
       return () => {
         for (const undo of added) undo();

@@ -10,12 +10,12 @@ const renewEvery = 5_000;
  * DATABASE_LOCKED naming the holder when another one has it. A lease of the same `home` is taken over at once: the caller
  * holds the lock of that data directory, so the earlier owner is dead.
  *
- * `lost` is called once when the lease could not be renewed in time: another daemon may hold the database from then on.
+ * `reachable` is told at each renewal whether the database answered. `lost` is called once when the lease could not be renewed in time: another daemon may hold the database from then on.
  */
 export async function holdLease(
   storage: Storage,
   scope: Scope,
-  options: { owner: string; home: string; lost: (error: Error) => void },
+  options: { owner: string; home: string; lost: (error: Error) => void; reachable: (is: boolean) => void },
 ): Promise<void> {
   const holder = `pid ${process.pid} on ${hostname()}`;
   const { rowCount } = await storage.query(
@@ -40,12 +40,13 @@ export async function holdLease(
   scope.every(renewEvery, async () => {
     if (gone) return;
     try {
-      const result = await storage.query("UPDATE lease SET expires_at = now() + make_interval(secs => $2) WHERE name = 'daemon' AND owner = $1", [
-        options.owner,
-        ttlSeconds,
-      ]);
+      const result = await storage.query(
+        "UPDATE lease SET expires_at = now() + make_interval(secs => $2) WHERE name = 'daemon' AND owner = $1",
+        [options.owner, ttlSeconds],
+      );
       if (result.rowCount === 0) throw new AttuneError("DATABASE_LOCKED", "another attune daemon took this database over");
       renewed = performance.now();
+      options.reachable(true);
     } catch (thrown) {
       const error = toError(thrown);
       // The database being away is no reason to go: nobody else can take the lease there either.
@@ -53,7 +54,11 @@ export async function holdLease(
         gone = true;
         options.lost(error);
       } else {
-        scope.log.warn("cannot renew the lease on the database", { error: error.message, seconds: Math.round((performance.now() - renewed) / 1000) });
+        options.reachable(false);
+        scope.log.warn("cannot renew the lease on the database", {
+          error: error.message,
+          seconds: Math.round((performance.now() - renewed) / 1000),
+        });
       }
     }
   });

@@ -1,4 +1,5 @@
 import { dlopen, ptr } from "bun:ffi";
+import { writeSync } from "node:fs";
 
 const names = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
 const O_CLOEXEC = 0o2000000;
@@ -8,6 +9,7 @@ function open() {
     try {
       return dlopen(name, {
         pipe2: { args: ["ptr", "i32"], returns: "i32" },
+        memfd_create: { args: ["ptr", "u32"], returns: "i32" },
         flock: { args: ["i32", "i32"], returns: "i32" },
       }).symbols;
     } catch {
@@ -28,6 +30,23 @@ export function pipe(): [number, number] {
   const ends = new Int32Array(2);
   if (symbols.pipe2(ptr(ends), O_CLOEXEC) !== 0) throw new Error("no file descriptor left for a pipe");
   return [ends[0]!, ends[1]!];
+}
+
+const MFD_CLOEXEC = 1;
+const memoryFileName = Buffer.from("attune\0");
+
+/**
+ * An open file in memory that holds `text`, at its beginning, closed on exec. Given to a child as stdin it is read like a
+ * redirected file. Bun makes the same of a Buffer, but closes its own end only when the garbage collector comes by.
+ */
+export function memoryFile(text: string): number {
+  symbols ??= open();
+  const fd = symbols.memfd_create(ptr(memoryFileName), MFD_CLOEXEC);
+  if (fd < 0) throw new Error("no file descriptor left for a file in memory");
+  const bytes = Buffer.from(text);
+  // At a position, which leaves the one the child starts from at 0.
+  for (let done = 0; done < bytes.byteLength; ) done += writeSync(fd, bytes, done, bytes.byteLength - done, done);
+  return fd;
 }
 
 const LOCK_EX = 2;

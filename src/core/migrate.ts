@@ -25,9 +25,13 @@ export async function migrate(storage: Storage, migrations: readonly Migration[]
     const { rows } = await tx.query<{ version: number | null }>("SELECT max(version) AS version FROM attune.schema_version");
     const current = rows[0]?.version ?? 0;
     if (current > newest) {
-      throw new AttuneError("DATABASE_NEWER", `the database has schema version ${current}; this attune knows versions up to ${newest}`, {
-        hint: "run the newer attune, or restore a backup made before the upgrade",
-      });
+      throw new AttuneError(
+        "DATABASE_NEWER",
+        `the database has schema version ${current}; this attune knows versions up to ${newest}`,
+        {
+          hint: "run the newer attune, or restore a backup made before the upgrade",
+        },
+      );
     }
     for (const [index, migration] of migrations.entries()) {
       if (index < current) continue;

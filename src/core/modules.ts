@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstatSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { AttuneError, toError } from "./errors.ts";
@@ -53,8 +53,9 @@ export async function loadModule(file: string, cacheDir: string, code: "CONFIG_I
 /** Code that runs as root must not be code that somebody else can write. */
 function refuseForeignFile(file: string, code: "CONFIG_INVALID" | "PLUGIN_INVALID"): void {
   if (process.getuid?.() !== 0) return;
-  const stat = lstatSync(file);
-  if (stat.uid !== 0 || (stat.mode & 0o022) !== 0) {
+  const target = statSync(file);
+  // A link's own mode says nothing, but its owner can turn it to another file.
+  if (lstatSync(file).uid !== 0 || target.uid !== 0 || (target.mode & 0o022) !== 0) {
     throw new AttuneError(code, "refused, since the daemon runs as root and others own or may write this file", {
       at: { file },
       hint: `chown root ${file} && chmod go-w ${file}`,

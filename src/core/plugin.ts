@@ -212,4 +212,6 @@ export interface Problem {
   readonly column: number | null;
   readonly message: string;
   readonly hint: string | null;
+  /** The lines around the place, for a terminal. */
+  readonly frame?: string;
 }

@@ -30,6 +30,17 @@ export interface LoadedPack {
   readonly rules: ReadonlyMap<string, RuleDefinition>;
   readonly runtimes: ReadonlyMap<string, RuntimeDefinition>;
   readonly problems: readonly Problem[];
+  /** The copy of its files that scripts run from; null when none could be made, so they run from `dir`. */
+  readonly snapshot: SnapshotRef | null;
+  /** Components that are served as they last worked, and the copy that goes with them. */
+  readonly kept: ReadonlyMap<string, SnapshotRef | null>;
+}
+
+/** A read-only copy of a pack's files. */
+export interface SnapshotRef {
+  /** Content hash. */
+  readonly hash: string;
+  readonly dir: string;
 }
 
 /** `pack.yaml`, contract 1.4. */
@@ -180,7 +191,9 @@ export interface Runtime {
   readonly extensions: readonly string[];
   /** Name of the plugin, or null for a declarative one. */
   readonly source: string;
-  readonly state: { readonly available: true; readonly interpreter: Interpreter } | { readonly available: false; readonly reason: string };
+  readonly state:
+    | { readonly available: true; readonly interpreter: Interpreter }
+    | { readonly available: false; readonly reason: string };
   readonly launch: (target: LaunchTarget) => Launch | Promise<Launch>;
 }
 
@@ -211,6 +224,10 @@ export function findSensor(registry: Registry, ref: string): Sensor | undefined 
 export function findRule(registry: Registry, target: { readonly id: number } | { readonly ref: string }): Rule | undefined {
   return "id" in target ? registry.rulesById.get(target.id) : registry.rules.get(target.ref);
 }
+/** The copy of the pack's files that a component runs from. */
+export function snapshotOf(pack: LoadedPack, ref: string): SnapshotRef | null {
+  return pack.kept.has(ref) ? (pack.kept.get(ref) ?? null) : pack.snapshot;
+}
 /** Whether events reach the rule. */
 export function isActive(rule: Rule): boolean {
   return rule.enabled && rule.unresolved === null;
@@ -230,6 +247,11 @@ export function* allSensors(registry: Registry): Generator<Sensor> {
 export function requireAction(registry: Registry, ref: string): Action {
   const action = findAction(registry, ref);
   if (action) return action;
-  const near = nearest(ref, [...allActions(registry)].map((known) => known.ref));
-  throw new AttuneError("NOT_FOUND", `there is no action ${ref}`, { hint: near ? `did you mean ${near}?` : "attune action list shows them all" });
+  const near = nearest(
+    ref,
+    [...allActions(registry)].map((known) => known.ref),
+  );
+  throw new AttuneError("NOT_FOUND", `there is no action ${ref}`, {
+    hint: near ? `did you mean ${near}?` : "attune action list shows them all",
+  });
 }

@@ -34,7 +34,10 @@ async function probe(plugin: RuntimePlugin, log: Logger): Promise<Runtime["state
 export function runtimeFromDefinition(definition: RuntimeDefinition): Runtime {
   const interpreter = definition.execution_config["interpreter"];
   const settings = typeof interpreter === "object" && interpreter !== null && !Array.isArray(interpreter) ? interpreter : {};
-  const binary = typeof settings["binary"] === "string" && settings["binary"] !== "native" && settings["binary"] !== "none" ? settings["binary"] : "";
+  const binary =
+    typeof settings["binary"] === "string" && settings["binary"] !== "native" && settings["binary"] !== "none"
+      ? settings["binary"]
+      : "";
   const args = Array.isArray(settings["args"]) ? settings["args"].map(String) : [];
   const extension = typeof settings["file_extension"] === "string" ? [settings["file_extension"]] : [];
   const path = binary ? Bun.which(binary) : null;
@@ -45,19 +48,37 @@ export function runtimeFromDefinition(definition: RuntimeDefinition): Runtime {
     aliases: definition.aliases,
     extensions: extension,
     source: "pack",
-    state: binary && !path ? { available: false, reason: `${binary} is not on the PATH` } : { available: true, interpreter: path ? { path } : {} },
+    state:
+      binary && !path
+        ? { available: false, reason: `${binary} is not on the PATH` }
+        : { available: true, interpreter: path ? { path } : {} },
     launch: ({ entrypoint }) => ({ argv: path ? [path, ...args, entrypoint] : [entrypoint] }),
   };
 }
 
-/**
- * Every word usable as `runner_type`, lower case: refs, names and aliases. A word two runtimes claim is refused with
- * PLUGIN_INVALID, except that built-ins keep theirs.
- */
+/** The runtimes and those that packs declare; one that claims a word which another has is left out. */
+export function withDeclared(runtimes: readonly Runtime[], definitions: Iterable<RuntimeDefinition>): Runtime[] {
+  const all = [...runtimes];
+  const taken = new Set(runtimeNames(runtimes).keys());
+  for (const definition of definitions) {
+    const words = wordsOf(definition);
+    if (words.some((word) => taken.has(word))) continue;
+    for (const word of words) taken.add(word);
+    all.push(runtimeFromDefinition(definition));
+  }
+  return all;
+}
+
+/** Every name a component may use for a runtime, lower case: its ref, its name and its aliases. */
+export function wordsOf(runtime: Pick<Runtime, "ref" | "name" | "aliases">): string[] {
+  return [...new Set([runtime.ref, runtime.name, ...runtime.aliases].map((name) => name.toLowerCase()))];
+}
+
+/** Every word usable as `runner_type` to the ref of its runtime. Throws PLUGIN_INVALID for a word that two claim. */
 export function runtimeNames(runtimes: Iterable<Runtime>): Map<string, string> {
   const names = new Map<string, string>();
   for (const runtime of runtimes) {
-    for (const word of new Set([runtime.ref, runtime.name, ...runtime.aliases].map((name) => name.toLowerCase()))) {
+    for (const word of wordsOf(runtime)) {
       const taken = names.get(word);
       if (taken) {
         throw new AttuneError("PLUGIN_INVALID", `runtime ${runtime.ref} claims the name ${word}, which ${taken} has`, {

@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type Format, type ValidateFunction } from "ajv";
 import { fullFormats } from "ajv-formats/dist/formats.js";
+import { ownFormats } from "./formats.ts";
 import type { Json } from "./plugin.ts";
 import { compileRegex } from "./regex.ts";
 import type { FlatSchema } from "./registry.ts";
@@ -38,7 +39,8 @@ export function makeCompiler(): (flat: FlatSchema) => Validate {
 }
 
 function boundedFormats(): Record<string, Format> {
-  return Object.fromEntries(Object.entries(fullFormats).map(([name, format]) => [name, bounded(name, format)]));
+  const own = [...ownFormats].map(([name, { flaw }]) => [name, (text: string) => flaw(text) === undefined] as const);
+  return Object.fromEntries([...Object.entries(fullFormats), ...own].map(([name, format]) => [name, bounded(name, format)]));
 }
 
 function bounded(name: string, format: Format): Format {

@@ -3,7 +3,7 @@ import { AttuneError } from "./errors.ts";
 import type { Json, JsonObject } from "./plugin.ts";
 import type { FlatSchema } from "./registry.ts";
 import { keywords, ownKeywords } from "./schema-keywords.ts";
-import { explain } from "./schema-problems.ts";
+import { explain, type Problem } from "./schema-problems.ts";
 import { makeCompiler, type Validate } from "./schema-validator.ts";
 import { errorAt } from "./spot.ts";
 import { forbiddenKeys, ownValue } from "./values.ts";
@@ -36,17 +36,15 @@ export function compileSchema(flat: FlatSchema): Schema {
 }
 
 /**
- * Checks a rule's action_params before there is an event: strings with a `{{ }}` pass as any type, all else is checked as
- * {@link Schema.check} would, required parameters included.
- *
- * Throws PARAMETERS_INVALID that names every faulty parameter; the spot is that of the first.
+ * What is wrong with the parameters a rule states, before there is an event: strings with a `{{ }}` pass as any type, all
+ * else is judged as {@link Schema.check} would, required parameters included.
  */
-export function checkTemplated(flat: FlatSchema, params: JsonObject): void {
+export function checkTemplated(flat: FlatSchema, params: JsonObject): readonly Problem[] {
   const values = withDefaults(flat, params);
-  if (isPlainlyValid(flat, values)) return;
+  if (isPlainlyValid(flat, values)) return [];
   const { validate } = compiledOf(flat);
   const errors = validate(values).filter((error) => !dependsOnTemplate(error, params));
-  report(flat, params, errors);
+  return errors.slice(0, mostProblems).map((error) => explain(flat, params, error));
 }
 
 let compile: ReturnType<typeof makeCompiler> | undefined;

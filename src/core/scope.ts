@@ -24,7 +24,8 @@ export function createScope(name: string, log: Logger): ChildScope {
     }
     ended = true;
     if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, `${failures.length} cleanups of ${name} failed: ${failures[0]?.message}`);
+    if (failures.length > 1)
+      throw new AggregateError(failures, `${failures.length} cleanups of ${name} failed: ${failures[0]?.message}`);
   }
 
   const scope: ChildScope = {

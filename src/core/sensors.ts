@@ -1,10 +1,12 @@
-import { variableName } from "./environment.ts";
-import { AttuneError } from "./errors.ts";
+import { variableName, withLaunchEnvironment } from "./environment.ts";
+import { AttuneError, toError } from "./errors.ts";
+import { createPace } from "./pace.ts";
+import { relocated } from "./packs/versions.ts";
 import type { Awaitable, JsonObject, Launch, LaunchTarget, Sql } from "./plugin.ts";
 import type { Child, ChildSpec } from "./processes/child.ts";
 import { createLineSplitter } from "./processes/lines.ts";
 import type { Wanted } from "./processes/supervisor.ts";
-import { allSensors, isActive, type Registry, type Rule, type Runtime, type Sensor } from "./registry.ts";
+import { allSensors, isActive, type Registry, type Rule, type Runtime, type Sensor, snapshotOf } from "./registry.ts";
 
 /** A sensor that some active rule needs. */
 export interface WantedSensor extends Wanted {
@@ -17,14 +19,15 @@ export interface WantedSensor extends Wanted {
 export function wantedSensors(registry: Registry): WantedSensor[] {
   const wanted: WantedSensor[] = [];
   for (const sensor of allSensors(registry)) {
-    if (!sensor.enabled || registry.packs.get(sensor.pack)?.manifest.enabled === false) continue;
+    const pack = registry.packs.get(sensor.pack);
+    if (!sensor.enabled || pack?.manifest.enabled === false) continue;
     const rules = sensor.triggers.flatMap((trigger) => registry.rulesByTrigger.get(trigger) ?? []).filter(isActive);
     if (rules.length === 0) continue;
-    const revision = Bun.hash(JSON.stringify(rules.map((rule) => entryOf(rule, null)))).toString(36);
+    const revision = Bun.hash(rules.map(keyOf).join("\n")).toString(36);
     const runtime = registry.runtimes.get(sensor.runtime);
     wanted.push({
       ref: sensor.ref,
-      sensor,
+      sensor: relocated(sensor, pack ? snapshotOf(pack, sensor.ref)?.dir : undefined),
       rules,
       runtime,
       identity: sensor.control === "stdin" ? sensor.hash : `${sensor.hash} ${revision}`,
@@ -34,6 +37,14 @@ export function wantedSensors(registry: Registry): WantedSensor[] {
   }
   return wanted;
 }
+
+/** What a sensor is told of a rule, as text; rules live long and are asked for at each reload. */
+function keyOf(rule: Rule): string {
+  const known = keys.get(rule) ?? JSON.stringify(entryOf(rule, null));
+  keys.set(rule, known);
+  return known;
+}
+const keys = new WeakMap<Rule, string>();
 
 function unavailability(sensor: Sensor, runtime: Runtime | undefined): string | null {
   if (!runtime) return `runtime unavailable: nothing provides ${sensor.runtime}`;
@@ -58,9 +69,10 @@ function entryOf(rule: Rule, checkpoint: JsonObject | null) {
 }
 
 async function entries(sql: Sql, wanted: WantedSensor) {
-  const { rows } = await sql.query<{ rule_id: number; state: JsonObject }>("SELECT rule_id, state FROM checkpoint WHERE rule_id = ANY($1::bigint[])", [
-    wanted.rules.map((rule) => rule.id),
-  ]);
+  const { rows } = await sql.query<{ rule_id: number; state: JsonObject }>(
+    "SELECT rule_id, state FROM checkpoint WHERE rule_id = ANY($1::bigint[])",
+    [wanted.rules.map((rule) => rule.id)],
+  );
   const checkpoints = new Map(rows.map((row) => [row.rule_id, row.state]));
   return wanted.rules.map((rule) => entryOf(rule, checkpoints.get(rule.id) ?? null));
 }
@@ -84,11 +96,15 @@ export interface SensorStart {
 const longestLine = 1024 * 1024;
 /** Lines of one sensor that may be on their way at once; at the limit it is not read any further. */
 const inFlightLimit = 256;
+/** Bytes of both streams: beyond them a sensor waits, so that one that floods leaves this process time for the others. */
+const outputPace = { perSecond: 16 * 1024 * 1024, burst: 32 * 1024 * 1024 };
+const logPace = { perSecond: 1_000, burst: 10_000 };
 
 /** Starts the process of a sensor and reads it. Its `exited` resolves after the last line was taken. */
 export async function startSensor(context: SensorStart, wanted: WantedSensor, log: (line: string) => void): Promise<Child> {
   const { sensor, runtime } = wanted;
-  if (!runtime?.state.available) throw new AttuneError("RUNTIME_UNAVAILABLE", unavailability(sensor, runtime) ?? "runtime unavailable");
+  if (!runtime?.state.available)
+    throw new AttuneError("RUNTIME_UNAVAILABLE", unavailability(sensor, runtime) ?? "runtime unavailable");
   const target: LaunchTarget = {
     kind: "sensor",
     ref: sensor.ref,
@@ -103,6 +119,7 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
   const controller = new AbortController();
   const instance = crypto.randomUUID();
   const inFlight = new Set<Promise<void>>();
+  let freed = Promise.withResolvers<void>();
   let sequence = 0;
   const stdout = createLineSplitter(
     longestLine,
@@ -110,21 +127,44 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
       if (line.trim() === "") return;
       const taken: Promise<void> = context
         .take(sensor, instance, sequence++, line, controller.signal)
-        .finally(() => inFlight.delete(taken));
+        .catch((thrown) => log(`(a line could not be taken: ${toError(thrown).message})`))
+        .finally(() => {
+          inFlight.delete(taken);
+          freed.resolve();
+        });
       inFlight.add(taken);
-      if (inFlight.size >= inFlightLimit) await Promise.race(inFlight);
+      if (inFlight.size < inFlightLimit) return;
+      // Not a race of all of them: that would leave one more reaction on each with every line.
+      freed = Promise.withResolvers();
+      await freed.promise;
     },
     () => context.tooLong(sensor),
   );
-  const stderr = createLineSplitter(64 * 1024, log, () => log("(a line too long to be kept)"));
+  const mayRead = createPace(outputPace);
+  const mayLog = createPace(logPace);
+  const stderr = createLineSplitter(
+    64 * 1024,
+    async (line) => {
+      if (await mayLog(controller.signal)) log(line);
+    },
+    () => log("(a line too long to be kept)"),
+  );
+  const paced = (push: (chunk: Uint8Array) => Promise<void>) => async (chunk: Uint8Array) => {
+    await mayRead(controller.signal, chunk.byteLength);
+    await push(chunk);
+  };
 
   const child = context.start({
     argv: launch.argv,
+    packDir: sensor.dir,
     cwd: launch.cwd ?? sensor.dir,
-    env: { ...context.environment(sensor.pack), ...launch.env, ...(await environmentOf(context.sql, wanted)) },
+    env: {
+      ...withLaunchEnvironment(context.environment(sensor.pack), launch.env),
+      ...(await environmentOf(context.sql, wanted)),
+    },
     stdin: sensor.control === "stdin" ? "open" : launch.stdin === undefined ? "none" : { text: launch.stdin },
-    onStdout: stdout.push,
-    onStderr: stderr.push,
+    onStdout: paced(stdout.push),
+    onStderr: paced(stderr.push),
   });
   const exited = child.exited.then(async (exit) => {
     await stdout.end();
@@ -136,13 +176,32 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
     ...child,
     exited,
     async stop(grace) {
-      const exit = await child.stop(grace);
-      // What it wrote may wait for a database that is away; whoever stops it does not.
-      controller.abort();
-      await exited;
-      return exit;
+      // What it wrote may wait for a database that is away; whoever stops it waits no longer than for the process itself.
+      const timer = setTimeout(() => controller.abort(), grace);
+      try {
+        await child.stop(grace);
+        return await exited;
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
+}
+
+/** Bytes; Linux takes 128 KiB with the name. */
+const longestVariable = 120 * 1024;
+
+function triggersVariable({ sensor, rules }: WantedSensor, text: string): string {
+  if (Buffer.byteLength(text) <= longestVariable) return text;
+  // The whole list comes as the first line on stdin.
+  if (sensor.control === "stdin") return "[]";
+  throw new AttuneError(
+    "RUNTIME_UNAVAILABLE",
+    `the ${rules.length} rules of ${sensor.ref} don't fit into ATTUNE_SENSOR_TRIGGERS`,
+    {
+      hint: "write control: stdin in its YAML and read the rules from there",
+    },
+  );
 }
 
 async function environmentOf(sql: Sql, wanted: WantedSensor): Promise<Record<string, string>> {
@@ -155,7 +214,7 @@ async function environmentOf(sql: Sql, wanted: WantedSensor): Promise<Record<str
     ...env,
     ATTUNE_PACK_REF: sensor.pack,
     ATTUNE_SENSOR_REF: sensor.ref,
-    ATTUNE_SENSOR_TRIGGERS: JSON.stringify(await entries(sql, wanted)),
+    ATTUNE_SENSOR_TRIGGERS: triggersVariable(wanted, JSON.stringify(await entries(sql, wanted))),
     ATTUNE_SENSOR_TRIGGER_TYPES: JSON.stringify(sensor.triggers),
   };
 }

@@ -7,11 +7,12 @@ import type { OutputBuffer } from "./executions/output.ts";
 import type { JobQueue } from "./executions/queue.ts";
 import { insertManual } from "./executions/store.ts";
 import { executionIdOfKey, newId } from "./ids.ts";
-import type { ExecutionChange, JsonObject, Storage } from "./plugin.ts";
 import type { Reconciler } from "./packs/reconcile.ts";
-import { insertApiRule, retireRule, setRuleEnabled } from "./packs/store.ts";
+import { parameterProblems } from "./packs/rule-parameters.ts";
+import { insertApiRule, retireRule, setRuleEnabled } from "./packs/rule-store.ts";
+import type { ExecutionChange, JsonObject, Storage } from "./plugin.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
-import { type Action, allTriggers, findTrigger, packOf, requireAction, type RuleDefinition } from "./registry.ts";
+import { type Action, allTriggers, findTrigger, packOf, type RuleDefinition, requireAction, snapshotOf } from "./registry.ts";
 import { suggestion } from "./registry-build.ts";
 import type { WantedSensor } from "./sensors.ts";
 
@@ -44,16 +45,19 @@ export function createServices(engine: Engine): Services {
 
     async run({ action: ref, parameters, idempotencyKey }) {
       const action = requireAction(registry(), ref);
-      if (!action.enabled) throw new AttuneError("CONFLICT", `action ${ref} is disabled`, { hint: "set enabled: true in its file" });
+      if (!action.enabled)
+        throw new AttuneError("CONFLICT", `action ${ref} is disabled`, { hint: "set enabled: true in its file" });
       const checked = engine.checkParameters(action, parameters);
       const runtime = registry().runtimes.get(action.runtime);
       if (!runtime?.state.available) {
         const reason = runtime?.state.available === false ? runtime.state.reason : "nothing provides it";
         throw new AttuneError("RUNTIME_UNAVAILABLE", `runtime unavailable: ${action.runtime}: ${reason}`);
       }
+      const pack = registry().packs.get(action.pack);
+      const snapshot = pack ? (snapshotOf(pack, ref)?.hash ?? null) : null;
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);
       await storage.transaction(async (tx) => {
-        const inserted = await insertManual(tx, { id, action: ref, parameters: checked });
+        const inserted = await insertManual(tx, { id, action: ref, parameters: checked, snapshot });
         if (inserted) await engine.queue.enqueue(tx, [{ id, expireInSeconds: engine.expireInSeconds(action) }]);
       });
       executor.wake();
@@ -72,7 +76,7 @@ export function createServices(engine: Engine): Services {
           const known = [...allTriggers(current)].map((trigger) => trigger.ref);
           throw new AttuneError("NOT_FOUND", `there is no trigger ${rule.trigger}`, { hint: suggestion(rule.trigger, known) });
         }
-        requireAction(current, rule.action);
+        const action = requireAction(current, rule.action);
         const definition: RuleDefinition = {
           ...rule,
           kind: "rule",
@@ -83,9 +87,17 @@ export function createServices(engine: Engine): Services {
           hash: Bun.hash(JSON.stringify(rule)).toString(36),
         };
         engine.checkRule(definition);
+        const trigger = findTrigger(current, rule.trigger)?.parameters;
+        const wrong = parameterProblems(definition, { trigger, action: action.parameters }, () => undefined);
+        if (wrong.length > 0) {
+          const hint = wrong.find((problem) => problem.hint)?.hint ?? undefined;
+          throw new AttuneError("PARAMETERS_INVALID", wrong.map((problem) => problem.message).join("; "), { hint });
+        }
         await reconciler.changeRules(async () => {
           if (await insertApiRule(storage, definition)) return;
-          throw new AttuneError("CONFLICT", `there is already a rule ${rule.ref}`, { hint: "choose another ref, or delete that rule first" });
+          throw new AttuneError("CONFLICT", `there is already a rule ${rule.ref}`, {
+            hint: "choose another ref, or delete that rule first",
+          });
         });
       },
       async setEnabled(ref, enabled) {
@@ -138,7 +150,12 @@ export function createServices(engine: Engine): Services {
 export interface ExecutionWatchers {
   changed(change: ExecutionChange): void;
   /** Waits for changes, after a look at how it stands; rejects when `signal` is aborted. */
-  until(id: string, signal: AbortSignal, what: "started" | "finished", look: () => Promise<"waiting" | "running" | "over">): Promise<void>;
+  until(
+    id: string,
+    signal: AbortSignal,
+    what: "started" | "finished",
+    look: () => Promise<"waiting" | "running" | "over">,
+  ): Promise<void>;
   over(id: string): Promise<void>;
 }
 
@@ -192,14 +209,18 @@ export function createExecutionWatchers(): ExecutionWatchers {
 const backlog = 1_000;
 
 /** Both streams as they come, until the execution is over. */
-async function* followOutput(streams: { readonly stdout: OutputBuffer; readonly stderr: OutputBuffer }, over: Promise<void>): AsyncGenerator<OutputChunk> {
+async function* followOutput(
+  streams: { readonly stdout: OutputBuffer; readonly stderr: OutputBuffer },
+  over: Promise<void>,
+): AsyncGenerator<OutputChunk> {
   const queue: OutputChunk[] = [];
   let arrived = Promise.withResolvers<void>();
   let ended = false;
   const listen = (stream: "stdout" | "stderr") => {
     const decoder = new TextDecoder();
     return streams[stream].follow((chunk) => {
-      if (queue.length >= backlog) queue.splice(0, backlog / 2, { stream, text: "\n[attune: left out here; the log has more]\n" });
+      if (queue.length >= backlog)
+        queue.splice(0, backlog / 2, { stream, text: "\n[attune: left out here; the log has more]\n" });
       queue.push({ stream, text: decoder.decode(chunk, { stream: true }) });
       arrived.resolve();
     });

@@ -6,5 +6,7 @@ export async function settleAll<T extends readonly unknown[]>(promises: T): Prom
   const results = await Promise.allSettled(promises);
   const failed = results.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
-  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as {
+    -readonly [K in keyof T]: Awaited<T[K]>;
+  };
 }

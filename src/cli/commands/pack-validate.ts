@@ -1,49 +1,66 @@
-import { statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
-import { AttuneError, formatPosition } from "../../core/errors.ts";
-import type { Problem } from "../../core/plugin.ts";
+import { AttuneError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
 import { exit } from "../failure.ts";
-import { escapeControls } from "../text.ts";
+import { problemLines } from "../problem-lines.ts";
 
-export type FileProblem = Omit<Problem, "severity">;
-
-/** Checks a pack's directory without a daemon. */
+/** Checks directories of packs without a daemon. */
 export function addValidate(command: Command, context: () => Context, setExitCode: (code: number) => void): void {
   command
-    .command("validate <directory>")
-    .description("check a pack's files; needs no daemon")
+    .command("validate <paths...>")
+    .description("check packs, or directories of packs; needs no daemon")
     .option("--strict", "warnings fail too")
-    .action(async (directory: string, options: { strict?: boolean }) => {
+    .action(async (paths: string[], options: { strict?: boolean }) => {
       const shown = context();
-      const dir = path.resolve(shown.io.cwd, directory);
-      if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
-        throw new AttuneError("NOT_FOUND", `${dir} is not a directory`, { hint: "give the directory that holds pack.yaml" });
-      }
-      const { validatePack } = await import("../../core/packs/validate.ts");
+      const directories = [...new Set(paths.flatMap((one) => packsAt(one, shown.io.cwd)))];
+      const { validatePacks } = await import("../../core/packs/validate.ts");
       const { offlineRuntimeNames } = await import("../offline-runtimes.ts");
+      const { offlineSchemas } = await import("../offline-schemas.ts");
       const { checkRule } = await import("../../core/events/compile.ts");
-      const problems = await validatePack(dir, { runtimeNames: offlineRuntimeNames(), checkRule });
-      const errors = problems.filter((problem) => problem.severity === "error");
-      if (errors.length > 0 || (options.strict && problems.length > 0)) setExitCode(exit.failed);
-      if (shown.format !== "table") return shown.print(problems);
-      for (const problem of problems) await shown.io.out(`${problemLines([problem], problem.severity)}\n`);
-      const warnings = problems.length - errors.length;
-      await shown.io.out(
-        problems.length === 0 ? `${directory} is valid\n` : `${count(errors.length, "error")}, ${count(warnings, "warning")}\n`,
+      const validated = await validatePacks(
+        directories.map((directory) => path.resolve(shown.io.cwd, directory)),
+        { runtimeNames: offlineRuntimeNames(), known: offlineSchemas(), checkRule },
       );
+      const packs = validated.map(({ ref, problems }, i) => ({ ref, problems, directory: directories[i] ?? "." }));
+      const all = packs.flatMap((pack) => pack.problems);
+      const errors = all.filter((problem) => problem.severity === "error").length;
+      if (errors > 0 || (options.strict && all.length > 0)) setExitCode(exit.failed);
+      if (shown.format !== "table") {
+        return shown.print(
+          packs.flatMap(({ ref, directory, problems }) =>
+            problems.map((problem) => ({ pack: ref, path: path.join(directory, problem.file), ...problem })),
+          ),
+        );
+      }
+      for (const { directory, problems } of packs) {
+        if (problems.length === 0) await shown.io.out(`${directory} is valid\n`);
+        for (const problem of problems) {
+          const placed = { ...problem, file: path.join(directory, problem.file) };
+          await shown.io.out(`${problemLines([placed], problem.severity)}\n`);
+        }
+      }
+      if (all.length > 0) await shown.io.out(`${count(errors, "error")}, ${count(all.length - errors, "warning")}\n`);
     });
 }
 
-/** `file:line:col: error: message`, the hint on a line of its own. */
-export function problemLines(problems: readonly FileProblem[], severity: Problem["severity"]): string {
-  return problems
-    .map(({ file, line, column, message, hint }) => {
-      const at = formatPosition({ file, ...(line !== null && { line }), ...(column !== null && { column }) });
-      return escapeControls(`${at}: ${severity}: ${message}`) + (hint ? `\n  hint: ${escapeControls(hint)}` : "");
-    })
-    .join("\n");
+/** The pack at a path as it was given, or the packs in a directory that is none itself. */
+function packsAt(given: string, cwd: string): string[] {
+  const dir = path.resolve(cwd, given);
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new AttuneError("NOT_FOUND", `${dir} is not a directory`, {
+      hint: "give the directory that holds pack.yaml, or one that holds packs",
+    });
+  }
+  const isPack = (candidate: string) => existsSync(path.resolve(cwd, candidate, "pack.yaml"));
+  const own = path.isAbsolute(given) ? dir : path.relative(cwd, dir) || ".";
+  const inner = readdirSync(dir)
+    .filter((name) => !name.startsWith("."))
+    .sort()
+    .map((name) => path.join(own, name));
+  const packs = inner.filter(isPack);
+  return isPack(own) || packs.length === 0 ? [own] : packs;
 }
 
 function count(n: number, what: string): string {

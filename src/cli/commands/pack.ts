@@ -1,8 +1,10 @@
 import { connect, segment } from "../client.ts";
 import { exit } from "../failure.ts";
 import type { Register } from "../groups.ts";
+import { type FileProblem, problemLines } from "../problem-lines.ts";
 import { addEject } from "./pack-eject.ts";
-import { addValidate, type FileProblem, problemLines } from "./pack-validate.ts";
+import { addHistory } from "./pack-history.ts";
+import { addValidate } from "./pack-validate.ts";
 
 interface Pack {
   ref: string;
@@ -74,6 +76,7 @@ export const packCommands: Register = (command, context, setExitCode) => {
       if (shown.format !== "table") return shown.print(reports);
       for (const report of reports) await shown.io.out(reloadLines(report));
     });
+  addHistory(command, context);
   addValidate(command, context, setExitCode);
   addEject(command, context);
 };

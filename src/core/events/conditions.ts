@@ -47,10 +47,21 @@ function compileConditions(conditions: Json): Objection[] {
   if (Object.keys(conditions).length === 0) return [];
   const source = ownValue(conditions, "expression");
   if (typeof source === "string") {
-    return [inside(["expression"], () => expressionObjection("conditions", source, toCel(withoutBraces(source))))];
+    return [inside(["expression"], () => translatedObjection(source))];
   }
   if (source !== undefined) throw malformed(["expression"], `expression must be a string, not ${showValue(source)}`);
   throw malformed([], "conditions is an object without `expression`");
+}
+
+function translatedObjection(source: string): Objection {
+  const cel = toCel(withoutBraces(source));
+  try {
+    return expressionObjection("conditions", source, cel);
+  } catch (error) {
+    if (!(error instanceof AttuneError)) throw error;
+    // The offset is one in the translation, which the author never sees.
+    throw errorAt("EXPRESSION_INVALID", error.message, { path: [] }, error.hint);
+  }
 }
 
 /** The same length as the source, so that offsets stay true. */

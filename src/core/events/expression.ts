@@ -38,7 +38,7 @@ export function scopeOf(event: EventView): JsonObject {
 export function compileExpression(source: string, names: Variables = "condition"): Expression {
   if (source.length > longestSource) throw errorAt("EXPRESSION_INVALID", `longer than ${longestSource} characters`, { path: [] });
   const { environment, refill, charge } = cels[names];
-  const parsed = prepare(source, names, () => environment.parse(source));
+  const parsed = prepare(names, () => environment.parse(source));
   meterLoops(parsed.ast, charge);
 
   const attempt = (scope: JsonObject): Outcome => {
@@ -67,42 +67,37 @@ export function compileExpression(source: string, names: Variables = "condition"
   };
 }
 
-function prepare(source: string, names: Variables, parse: () => ParseResult): ParseResult {
+function prepare(names: Variables, parse: () => ParseResult): ParseResult {
   try {
     const parsed = parse();
     const forbidden = findForbidden(parsed.ast);
-    if (forbidden) throw invalid(source, forbidden.reason, forbidden.offset);
-    replaceMethods(parsed.ast, (pattern, offset) => checkPattern(source, pattern, offset));
+    if (forbidden) throw invalid(forbidden.reason, forbidden.offset);
+    replaceMethods(parsed.ast, checkPattern);
     const { error } = parsed.check();
     if (error) throw error;
     return parsed;
   } catch (error) {
     if (error instanceof ParseError || error instanceof TypeMismatch) {
-      const reason = error.summary.replace(/^found no matching overload for '(.*)'$/, "there is no function `$1`");
-      throw invalid(source, reason, error.range?.start, hintFor(error, names));
+      const reason = error.summary
+        .replace(/^found no matching overload for '(.*)'$/, "there is no function `$1`")
+        .replace(/^Unexpected token: EOF$/i, "the expression ends too early");
+      throw invalid(reason, error.range?.start, hintFor(error, names));
     }
     throw error;
   }
 }
 
-function checkPattern(source: string, pattern: string, offset: number): void {
+function checkPattern(pattern: string, offset: number): void {
   try {
     compileRegex(pattern);
   } catch (error) {
-    throw invalid(source, toError(error).message, offset, error instanceof AttuneError ? error.hint : undefined);
+    throw invalid(toError(error).message, offset, error instanceof AttuneError ? error.hint : undefined);
   }
 }
 
-function invalid(source: string, reason: string, offset?: number, hint?: string): AttuneError {
-  const where = offset === undefined ? "" : ` at ${position(source, offset)}`;
+function invalid(reason: string, offset?: number, hint?: string): AttuneError {
   const what = `${reason.charAt(0).toLowerCase()}${reason.slice(1)}`;
-  return errorAt("EXPRESSION_INVALID", `${what}${where}`, offset === undefined ? { path: [] } : { path: [], offset }, hint);
-}
-
-function position(source: string, offset: number): string {
-  const lines = source.slice(0, offset).split("\n");
-  const column = `column ${(lines.at(-1) ?? "").length + 1}`;
-  return lines.length > 1 ? `line ${lines.length}, ${column}` : column;
+  return errorAt("EXPRESSION_INVALID", what, offset === undefined ? { path: [] } : { path: [], offset }, hint);
 }
 
 function hintFor(error: ParseError | TypeMismatch, names: Variables): string | undefined {

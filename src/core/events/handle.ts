@@ -2,7 +2,16 @@ import { AttuneError, describeError, toError } from "../errors.ts";
 import { enforcementId, executionId } from "../ids.ts";
 import { jsonText, storableText } from "../json.ts";
 import type { EventMessage, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
-import { type Action, type EventView, findAction, findTrigger, isActive, type Registry, type Rule } from "../registry.ts";
+import {
+  type Action,
+  type EventView,
+  findAction,
+  findTrigger,
+  isActive,
+  type Registry,
+  type Rule,
+  snapshotOf,
+} from "../registry.ts";
 import { settleAll } from "../settle.ts";
 import { reject } from "./rejected.ts";
 
@@ -21,7 +30,13 @@ export interface HandlerOptions {
 
 /** One rule's verdict on one event, ready to be stored. */
 export type Verdict =
-  | { readonly status: "fired"; readonly rule: Rule; readonly action: Action; readonly parameters: JsonObject }
+  | {
+      readonly status: "fired";
+      readonly rule: Rule;
+      readonly action: Action;
+      readonly parameters: JsonObject;
+      readonly snapshot: string | null;
+    }
   | { readonly status: "unmatched" | "failed"; readonly rule: Rule; readonly reason: string };
 
 /**
@@ -33,10 +48,11 @@ export type Verdict =
 export function createEventHandler(options: HandlerOptions): (batch: readonly EventMessage[]) => Promise<void> {
   async function handleTogether(batch: readonly EventMessage[]): Promise<void> {
     const registry = options.registry();
-    const unique = new Map(batch.map((event) => [event.id, event]));
+    // The first of an id counts, here as across batches.
+    const unique = [...new Map(batch.toReversed().map((event) => [event.id, event])).values()].toReversed();
     const isKnown = (event: EventMessage) => findTrigger(registry, event.trigger) !== undefined;
-    const known = [...unique.values()].filter(isKnown);
-    const unknown = [...unique.values()].filter((event) => !isKnown(event));
+    const known = unique.filter(isKnown);
+    const unknown = unique.filter((event) => !isKnown(event));
     const verdicts = known.map((event) => judge(options, registry, event));
     let claim: { settle(committed: boolean): void } | undefined;
     let committed = false;
@@ -115,7 +131,9 @@ export function judge(
         timestamp: new Date().toISOString(),
         rule: { id: rule.id, ref: rule.definition.ref },
       });
-      return { status: "fired", rule, action, parameters: options.checkParameters(action, rendered) };
+      const pack = registry.packs.get(action.pack);
+      const snapshot = pack ? (snapshotOf(pack, action.ref)?.hash ?? null) : null;
+      return { status: "fired", rule, action, parameters: options.checkParameters(action, rendered), snapshot };
     } catch (thrown) {
       return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
     }
@@ -138,21 +156,21 @@ const insertText = `
     SELECT id, trigger_ref, sensor_ref, rule_ref, payload::jsonb, created FROM given
     ON CONFLICT (id) DO NOTHING RETURNING id
   ), verdict AS (
-    SELECT v.* FROM unnest($7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[], $15::text[])
-      AS v (id, event_id, rule_id, rule_ref, status, reason, execution_id, action_ref, parameters)
+    SELECT v.* FROM unnest($7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[])
+      AS v (id, event_id, rule_id, rule_ref, status, reason, execution_id, action_ref, parameters, snapshot)
     JOIN new ON new.id = v.event_id
   ), enforced AS (
     INSERT INTO enforcement (id, event_id, rule_id, rule_ref, status, reason)
     SELECT id, event_id, rule_id, rule_ref, status, reason FROM verdict
   ), remembered AS (
     INSERT INTO checkpoint AS c (rule_id, sensor_ref, state)
-    SELECT k.rule_id, k.sensor_ref, k.state::jsonb FROM unnest($16::uuid[], $17::bigint[], $18::text[], $19::text[])
+    SELECT k.rule_id, k.sensor_ref, k.state::jsonb FROM unnest($17::uuid[], $18::bigint[], $19::text[], $20::text[])
       AS k (event_id, rule_id, sensor_ref, state)
     JOIN new ON new.id = k.event_id
     ON CONFLICT (rule_id) DO UPDATE SET sensor_ref = excluded.sensor_ref, state = excluded.state, updated = now()
   )
-  INSERT INTO execution (id, action_ref, rule_ref, event_id, enforcement_id, status, parameters)
-  SELECT execution_id, action_ref, rule_ref, event_id, id, 'scheduled', parameters::jsonb FROM verdict WHERE execution_id IS NOT NULL`;
+  INSERT INTO execution (id, action_ref, rule_ref, event_id, enforcement_id, status, parameters, snapshot)
+  SELECT execution_id, action_ref, rule_ref, event_id, id, 'scheduled', parameters::jsonb, snapshot FROM verdict WHERE execution_id IS NOT NULL`;
 
 async function insert(tx: Sql, events: readonly EventMessage[], verdicts: readonly Verdict[][]): Promise<void> {
   if (events.length === 0) return;
@@ -181,6 +199,7 @@ async function insert(tx: Sql, events: readonly EventMessage[], verdicts: readon
     rows.map(({ event, verdict }) => (verdict.status === "fired" ? executionId(event.id, verdict.rule.id) : null)),
     rows.map(({ verdict }) => (verdict.status === "fired" ? verdict.action.ref : null)),
     rows.map(({ verdict }) => (verdict.status === "fired" ? jsonText(verdict.parameters) : null)),
+    rows.map(({ verdict }) => (verdict.status === "fired" ? verdict.snapshot : null)),
     remembered.map(([, { event }]) => event.id),
     remembered.map(([ruleId]) => ruleId),
     remembered.map(([, { event }]) => event.sensor),

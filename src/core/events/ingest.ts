@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { AttuneError, nearest, toError } from "../errors.ts";
 import { eventId, newId } from "../ids.ts";
-import type { Awaitable, EventMessage, JsonObject, Logger, Sql, Transport } from "../plugin.ts";
+import { createPace, type Pace } from "../pace.ts";
+import type { Awaitable, EventMessage, Logger, Sql, Transport } from "../plugin.ts";
 import { allTriggers, findRule, findTrigger, type Registry, type Sensor } from "../registry.ts";
 import { type RuleTarget, readSensorLine, type SensorEvent } from "./lines.ts";
 import { reject } from "./rejected.ts";
@@ -23,16 +25,27 @@ export interface Ingest {
   line(sensor: Sensor, instance: string, sequence: number, line: string, signal: AbortSignal): Promise<void>;
   /** Takes one event from outside. Rejects with EVENT_INVALID, NOT_FOUND or, when nothing can take it now, a retryable error. */
   event(event: SensorEvent, key: string | null): Promise<string>;
+  /** The transport is away, so events are handled directly. */
+  readonly bypassing: boolean;
 }
 
 /** Bytes of a payload. */
 export const largestEvent = 512 * 1024;
+/** Lines of one sensor that are no event: more of them hold the sensor up instead of filling log, disk and this process's time. */
+const otherLines = { perSecond: 100, burst: 1_000 };
 const firstRetry = 100;
 const lastRetry = 5_000;
 
 export function createIngest(options: IngestOptions): Ingest {
   const { log } = options;
   let bypassing = false;
+  const paces = new WeakMap<Sensor, Pace>();
+
+  function paceOf(sensor: Sensor): Pace {
+    const pace = paces.get(sensor) ?? createPace(otherLines);
+    paces.set(sensor, pace);
+    return pace;
+  }
 
   async function accept(event: EventMessage): Promise<void> {
     const filtered = await options.filter(event);
@@ -66,16 +79,19 @@ export function createIngest(options: IngestOptions): Ingest {
         const error = toError(thrown);
         if (!(error instanceof AttuneError && error.retryable)) throw error;
         log.warn("cannot take an event now; its sensor waits", { sensor: what, error: error.message });
-        await Bun.sleep(wait);
+        await sleep(wait, undefined, { signal }).catch(() => {}); // Aborted: the loop ends.
       }
     }
   }
 
   return {
+    get bypassing() {
+      return bypassing;
+    },
     async line(sensor, instance, sequence, line, signal) {
       const read = readSensorLine(line);
       if (read.kind === "log") {
-        log.info(line.slice(0, 2_000), { sensor: sensor.ref });
+        if (await paceOf(sensor)(signal)) log.info(line.slice(0, 2_000), { sensor: sensor.ref });
         return;
       }
       try {
@@ -87,6 +103,7 @@ export function createIngest(options: IngestOptions): Ingest {
         await untilTaken(sensor.ref, () => accept(event), signal);
       } catch (thrown) {
         const error = toError(thrown);
+        if (!(await paceOf(sensor)(signal))) return;
         log.warn("a line of a sensor was refused", { sensor: sensor.ref, reason: error.message, line: line.slice(0, 200) });
         await untilTaken(sensor.ref, () => reject(options.storage, sensor.ref, line, error.message), signal);
       }

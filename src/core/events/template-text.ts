@@ -44,5 +44,5 @@ function findEnd(source: string, start: number): number | undefined {
 }
 
 function fault(reason: string, offset: number, hint?: string): Error {
-  return errorAt("EXPRESSION_INVALID", `${reason} at column ${offset + 1}`, { path: [], offset }, hint);
+  return errorAt("EXPRESSION_INVALID", reason, { path: [], offset }, hint);
 }

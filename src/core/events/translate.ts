@@ -212,5 +212,5 @@ function unexpected(token: Token, wanted?: string): Error {
 }
 
 function fault(offset: number, reason: string, hint?: string): Error {
-  return errorAt("EXPRESSION_INVALID", `${reason} at column ${offset + 1}`, { path: [], offset }, hint);
+  return errorAt("EXPRESSION_INVALID", reason, { path: [], offset }, hint);
 }

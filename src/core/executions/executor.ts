@@ -1,18 +1,28 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createBatcher } from "../batches.ts";
 import { AttuneError, toError } from "../errors.ts";
 import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
-import { findAction, type Registry } from "../registry.ts";
+import type { Action, Registry } from "../registry.ts";
 import { settleAll } from "../settle.ts";
 import { createOutputBuffer, type OutputBuffer } from "./output.ts";
 import type { JobQueue } from "./queue.ts";
-import { type Run, type RunContext, runAction } from "./run.ts";
-import { abandonRunning, type ClaimedExecution, type FinishedExecution, markFinished, markRunning } from "./store.ts";
+import { failedRun, type Run, type RunContext, runAction, runLater } from "./run.ts";
+import {
+  abandonRunning,
+  type ClaimedExecution,
+  type FinishedExecution,
+  markFinished,
+  markRunning,
+  stillRunning,
+} from "./store.ts";
 
 export interface ExecutorOptions {
   readonly storage: Storage;
   readonly queue: JobQueue;
   readonly registry: () => Registry;
   readonly run: RunContext;
+  /** The action as it was when the execution was made; undefined when there is none of that ref any more. */
+  readonly version: (action: string, snapshot: string | null) => Action | undefined | Promise<Action | undefined>;
   /** This start of the daemon; fences the rows it has claimed. */
   readonly owner: string;
   readonly concurrency: number;
@@ -39,7 +49,10 @@ export interface Executor {
   /** Resolves when the execution is over and stored; at once when it does not run here. */
   finished(id: string): Promise<void>;
   readonly running: number;
-  /** No new jobs; waits `drain` milliseconds for those that run, then ends them as abandoned. */
+  /**
+   * No new jobs; waits `drain` milliseconds for those that run, then ends them as abandoned. Does not wait for a
+   * database that stays away: the next start settles what could not be stored.
+   */
   stop(drain: number): Promise<void>;
 }
 
@@ -53,22 +66,33 @@ interface Active {
 /** The net under the wake-ups: a job nobody announced waits at most this long. */
 const pollEvery = 5_000;
 const retryAfter = 1_000;
+/** Milliseconds a stopping daemon waits for a database that is away. */
+const storeLimit = 5_000;
 
 export function createExecutor(options: ExecutorOptions): Executor {
   const { storage, queue, owner, log } = options;
   const active = new Map<string, Active>();
+  /** Claimed in transactions that broke: whether they were committed, only the database knows. */
+  const doubtful = new Map<string, ClaimedExecution>();
+  const givenUp = new AbortController();
   let claiming = 0;
   let stopping = false;
   let looking: Promise<void> | undefined;
   let lookAgain = false;
   let poll: ReturnType<typeof setInterval> | undefined;
 
-  const free = () => (stopping ? 0 : options.concurrency - active.size - claiming);
+  const free = () => (stopping || doubtful.size > 0 ? 0 : options.concurrency - active.size - claiming);
 
   const write = (batch: readonly FinishedExecution[]) =>
     persist(() =>
       storage.transaction(async (tx) => {
-        await settleAll([markFinished(tx, batch, owner), queue.complete(tx, batch.map((one) => one.id))]);
+        await settleAll([
+          markFinished(tx, batch, owner),
+          queue.complete(
+            tx,
+            batch.map((one) => one.id),
+          ),
+        ]);
       }),
     );
 
@@ -80,49 +104,63 @@ export function createExecutor(options: ExecutorOptions): Executor {
       } catch (thrown) {
         // One result the database can't take must neither hold up its neighbours nor leave its own row running for ever.
         log.error("a result can't be stored as it is", { error: toError(thrown).message });
-        for (const one of batch) await write([one]).catch((reason) => write([withoutResult(one, toError(reason))]));
+        for (const one of batch) {
+          await write([one])
+            .catch((reason) => write([withoutResult(one, toError(reason))]))
+            .catch((reason) =>
+              log.error("an execution's end can't be stored", { execution: one.id, error: toError(reason).message }),
+            );
+        }
       }
     },
   });
 
-  /** A result exists only here until it is stored, so this goes on until the database takes it. */
+  /**
+   * A result exists only here until it is stored, so this goes on until the database takes it; or until the daemon has to
+   * go, and the next one settles the row.
+   */
   async function persist(write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await write();
       } catch (thrown) {
         const error = toError(thrown);
-        if (!(error instanceof AttuneError && error.retryable)) throw error;
+        if (!(error instanceof AttuneError && error.retryable) || givenUp.signal.aborted) throw error;
         log.warn("cannot store results yet; trying again", { error: error.message });
-        await Bun.sleep(retryAfter);
+        await sleep(retryAfter, undefined, { signal: givenUp.signal }).catch(() => {}); // Given up: one last try.
       }
     }
   }
 
   function launch(execution: ClaimedExecution): void {
+    doubtful.delete(execution.id);
     const registry = options.registry();
-    const action = findAction(registry, execution.action);
     const stdout = createOutputBuffer(options.outputLimit);
     const stderr = createOutputBuffer(options.outputLimit);
     const change = (from: ExecutionStatus, to: ExecutionStatus, exitCode: number | null, error: string | null) =>
       options.changed({ id: execution.id, action: execution.action, rule: execution.rule, from, to, exitCode, error });
     change("scheduled", "running", null, null);
-    const run: Run = action
-      ? runAction(options.run, {
-          execution,
-          action,
-          runtime: registry.runtimes.get(action.runtime),
-          timeout: options.timeoutOf(action.pack, action.timeout),
-          stdout,
-          stderr,
-        })
-      : { finished: Promise.resolve(vanished(execution)), end() {} };
+    const begin = (action: Action | undefined): Run =>
+      action
+        ? runAction(options.run, {
+            execution,
+            action,
+            runtime: registry.runtimes.get(action.runtime),
+            timeout: options.timeoutOf(action.pack, action.timeout),
+            stdout,
+            stderr,
+          })
+        : failedRun(execution, `there is no action ${execution.action} any more`);
+    const found = options.version(execution.action, execution.snapshot);
+    const run = found instanceof Promise ? runLater(execution, found.then(begin)) : begin(found);
     const stored = run.finished
       .then(async (finished) => {
         await store(finished);
         change("running", finished.status, finished.exitCode, finished.error);
       })
-      .catch((thrown) => log.error("the result of an execution could not be stored", { execution: execution.id, error: toError(thrown).message }))
+      .catch((thrown) =>
+        log.error("the result of an execution could not be stored", { execution: execution.id, error: toError(thrown).message }),
+      )
       .finally(() => {
         active.delete(execution.id);
         api.wake();
@@ -136,20 +174,37 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const claimed = await markRunning(tx, ids, owner);
     if (claimed.length < ids.length) {
       const running = new Set(claimed.map((execution) => execution.id));
-      await queue.complete(tx, ids.filter((id) => !running.has(id)));
+      await queue.complete(
+        tx,
+        ids.filter((id) => !running.has(id)),
+      );
     }
     return claimed;
+  }
+
+  /** Starts what was claimed after all. Only while no claim is under way, which might take the same jobs. */
+  async function resolveDoubt(): Promise<void> {
+    const claimed = new Set(await storage.transaction((tx) => stillRunning(tx, [...doubtful.keys()], owner)));
+    const waiting = [...doubtful.values()].filter(({ id }) => claimed.has(id));
+    doubtful.clear();
+    for (const execution of waiting) launch(execution);
   }
 
   /** Takes jobs until there are no more or no slot is free. */
   async function look(): Promise<void> {
     do {
       lookAgain = false;
+      if (doubtful.size > 0 && claiming === 0) await resolveDoubt();
       for (let count = free(); count > 0; count = free()) {
         claiming += count;
-        let claimed: ClaimedExecution[];
+        let claimed: ClaimedExecution[] = [];
         try {
-          claimed = await storage.transaction((tx) => claim(tx, count));
+          await storage.transaction(async (tx) => {
+            claimed = await claim(tx, count);
+          });
+        } catch (thrown) {
+          for (const execution of claimed) doubtful.set(execution.id, execution);
+          throw thrown;
         } finally {
           claiming -= count;
         }
@@ -175,7 +230,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         lookAgain = true;
         return;
       }
-      if (free() <= 0) return;
+      if (free() <= 0 && (doubtful.size === 0 || stopping)) return;
       looking = look()
         .catch((thrown) => log.warn("cannot fetch jobs; trying again", { error: toError(thrown).message }))
         .finally(() => {
@@ -193,6 +248,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
           settle(committed) {
             claiming -= count;
             if (committed) for (const execution of claimed) launch(execution);
+            else for (const execution of claimed) doubtful.set(execution.id, execution);
             // Others may have been enqueued while these slots were spoken for.
             api.wake();
           },
@@ -215,7 +271,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (active.size > 0) log.info("waiting for running executions", { count: active.size, seconds: drain / 1_000 });
       await Promise.race([all(), Bun.sleep(drain)]);
       for (const { run } of active.values()) run.end("abandoned", "the daemon was stopped");
+      await Promise.all([...active.values()].map(({ run }) => run.finished));
+      const timer = setTimeout(() => givenUp.abort(), storeLimit);
       await all();
+      clearTimeout(timer);
     },
   };
   return api;
@@ -224,9 +283,4 @@ export function createExecutor(options: ExecutorOptions): Executor {
 function withoutResult(finished: FinishedExecution, reason: Error): FinishedExecution {
   const error = `the result could not be stored: ${reason.message}`;
   return { ...finished, result: { succeeded: finished.status === "completed", error }, error, output: [] };
-}
-
-function vanished(execution: ClaimedExecution): FinishedExecution {
-  const error = `there is no action ${execution.action} any more`;
-  return { id: execution.id, status: "failed", result: { succeeded: false, error }, exitCode: null, error, output: [] };
 }

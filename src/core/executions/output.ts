@@ -12,51 +12,63 @@ export interface OutputBuffer {
 /** `limit` bytes are kept: half of them from the start, half from the end. */
 export function createOutputBuffer(limit: number): OutputBuffer {
   const headLimit = Math.floor(limit / 2);
-  const tailLimit = limit - headLimit;
-  const head: Uint8Array[] = [];
-  const tail: Uint8Array[] = [];
+  const head = lastBytes(headLimit);
+  const tail = lastBytes(limit - headLimit);
   const listeners = new Set<(chunk: Uint8Array) => void>();
-  let headBytes = 0;
-  let tailBytes = 0;
   let totalBytes = 0;
-
-  function keepTail(chunk: Uint8Array): void {
-    tail.push(chunk);
-    tailBytes += chunk.byteLength;
-    for (let excess = tailBytes - tailLimit; excess > 0; excess = tailBytes - tailLimit) {
-      const first = tail[0]!;
-      if (first.byteLength <= excess) tail.shift();
-      else tail[0] = first.subarray(excess);
-      tailBytes -= Math.min(first.byteLength, excess);
-    }
-  }
+  const dropped = () => totalBytes - head.size - tail.size;
 
   return {
     append(chunk) {
       totalBytes += chunk.byteLength;
-      const forHead = Math.min(chunk.byteLength, headLimit - headBytes);
-      if (forHead > 0) {
-        head.push(chunk.subarray(0, forHead));
-        headBytes += forHead;
-      }
-      if (forHead < chunk.byteLength) keepTail(chunk.subarray(forHead));
+      const forHead = Math.min(chunk.byteLength, headLimit - head.size);
+      head.push(chunk.subarray(0, forHead));
+      tail.push(chunk.subarray(forHead));
       for (const listener of listeners) listener(chunk);
     },
     content() {
-      const dropped = totalBytes - headBytes - tailBytes;
-      const gap = dropped > 0 ? [Buffer.from(`\n[attune: ${dropped} bytes left out]\n`)] : [];
-      return Buffer.concat([...head, ...gap, ...tail]);
+      const gap = dropped() > 0 ? [Buffer.from(`\n[attune: ${dropped()} bytes left out]\n`)] : [];
+      return Buffer.concat([...head.parts(), ...gap, ...tail.parts()]);
     },
     get totalBytes() {
       return totalBytes;
     },
     get truncated() {
-      return totalBytes > headBytes + tailBytes;
+      return dropped() > 0;
     },
     follow(listener) {
       if (totalBytes > 0) listener(this.content());
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+  };
+}
+
+/** A ring that grows up to `limit` bytes. One buffer, since a script may well print its megabytes one byte at a time. */
+function lastBytes(limit: number) {
+  let ring = Buffer.alloc(0);
+  let start = 0;
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    push(given: Uint8Array) {
+      const chunk = given.subarray(Math.max(0, given.byteLength - limit));
+      const needed = Math.min(limit, size + chunk.byteLength);
+      if (needed > ring.byteLength) {
+        // It only grows before it first wraps, so what it holds begins at 0.
+        const larger = Buffer.alloc(Math.min(limit, Math.max(needed, 2 * ring.byteLength)));
+        ring.copy(larger);
+        ring = larger;
+      }
+      const end = ring.byteLength === 0 ? 0 : (start + size) % ring.byteLength;
+      ring.set(chunk.subarray(0, ring.byteLength - end), end);
+      ring.set(chunk.subarray(ring.byteLength - end), 0);
+      const excess = size + chunk.byteLength - needed;
+      start = excess === 0 ? start : (start + excess) % ring.byteLength;
+      size = needed;
+    },
+    parts: () => [ring.subarray(start, start + size), ring.subarray(0, Math.max(0, start + size - ring.byteLength))],
   };
 }

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { withLaunchEnvironment } from "../environment.ts";
 import { AttuneError, describeError, toError } from "../errors.ts";
 import type { Awaitable, Launch, LaunchTarget } from "../plugin.ts";
 import type { Child, ChildSpec, Exit } from "../processes/child.ts";
@@ -35,7 +36,14 @@ interface Early {
 /** Runs one claimed execution of `action` to its end. `timeout` is in seconds. Never rejects: what fails is its result. */
 export function runAction(
   context: RunContext,
-  work: { execution: ClaimedExecution; action: Action; runtime: Runtime | undefined; timeout: number; stdout: OutputBuffer; stderr: OutputBuffer },
+  work: {
+    execution: ClaimedExecution;
+    action: Action;
+    runtime: Runtime | undefined;
+    timeout: number;
+    stdout: OutputBuffer;
+    stderr: OutputBuffer;
+  },
 ): Run {
   const { execution, action, stdout, stderr } = work;
   const began = performance.now();
@@ -75,6 +83,7 @@ export function runAction(
     } catch (thrown) {
       failure = describeError(toError(thrown));
     }
+    const printed = { stdout: stdout.content(), stderr: stderr.content() };
     const exitCode = exit?.code ?? -1;
     const status = early?.status ?? (exit?.code === 0 ? "completed" : "failed");
     const outcome = outcomeOf(
@@ -82,27 +91,45 @@ export function runAction(
         exitCode: early ? -1 : exitCode,
         durationMs: Math.round(performance.now() - began),
         succeeded: status === "completed",
-        stdout: { text: stdout.content().toString("utf8"), truncated: stdout.truncated },
-        stderr: { text: stderr.content().toString("utf8"), truncated: stderr.truncated },
+        stdout: { text: printed.stdout.toString("utf8"), truncated: stdout.truncated },
+        stderr: { text: printed.stderr.toString("utf8"), truncated: stderr.truncated },
         error: early?.error ?? failure,
       },
       action.output_format,
     );
     const output = [
-      { stream: "stdout" as const, buffer: stdout },
-      { stream: "stderr" as const, buffer: stderr },
-    ].filter(({ buffer }) => buffer.totalBytes > 0);
+      { stream: "stdout" as const, content: printed.stdout, totalBytes: stdout.totalBytes },
+      { stream: "stderr" as const, content: printed.stderr, totalBytes: stderr.totalBytes },
+    ].filter(({ totalBytes }) => totalBytes > 0);
     return {
       id: execution.id,
       status,
       result: outcome.result,
       exitCode: early || !exit ? (early ? -1 : null) : exitCode,
       error: outcome.error,
-      output: output.map(({ stream, buffer }) => ({ stream, content: buffer.content(), totalBytes: buffer.totalBytes })),
+      output,
     };
   }
 
   return { finished: finish(), end: (status, reason) => stopEarly({ status, error: reason }) };
+}
+
+/** A run that ends before anything was started. */
+export function failedRun(execution: ClaimedExecution, error: string): Run {
+  const result = { succeeded: false, error };
+  return {
+    finished: Promise.resolve({ id: execution.id, status: "failed", result, exitCode: null, error, output: [] }),
+    end() {},
+  };
+}
+
+/** A run whose version has to be read first. */
+export function runLater(execution: ClaimedExecution, starting: Promise<Run>): Run {
+  const run = starting.catch((thrown) => failedRun(execution, `its version can't be read: ${toError(thrown).message}`));
+  return {
+    finished: run.then((started) => started.finished),
+    end: (status, reason) => void run.then((started) => started.end(status, reason)),
+  };
 }
 
 async function prepare(
@@ -130,10 +157,10 @@ async function prepare(
   return {
     spec: {
       argv: launch.argv,
+      packDir: action.dir,
       cwd: launch.cwd ?? action.dir,
       env: {
-        ...context.environment(action.pack),
-        ...launch.env,
+        ...withLaunchEnvironment(context.environment(action.pack), launch.env),
         ...delivery.env,
         ...identity(execution, action),
         ...(file ? { ATTUNE_PARAMETER_FILE: file.path } : {}),

@@ -11,6 +11,8 @@ export interface ClaimedExecution {
   readonly trigger: string | null;
   readonly parameters: JsonObject;
   readonly attempt: number;
+  /** Content hash of the pack it was made with. */
+  readonly snapshot: string | null;
 }
 
 /** How an execution ended. */
@@ -24,10 +26,13 @@ export interface FinishedExecution {
 }
 
 /** Stores an execution that no rule asked for. */
-export async function insertManual(tx: Sql, execution: { id: string; action: string; parameters: JsonObject }): Promise<boolean> {
+export async function insertManual(
+  tx: Sql,
+  execution: { id: string; action: string; parameters: JsonObject; snapshot: string | null },
+): Promise<boolean> {
   const { rowCount } = await tx.query(
-    "INSERT INTO execution (id, action_ref, status, parameters) VALUES ($1, $2, 'scheduled', $3) ON CONFLICT (id) DO NOTHING",
-    [execution.id, execution.action, jsonText(execution.parameters)],
+    "INSERT INTO execution (id, action_ref, status, parameters, snapshot) VALUES ($1, $2, 'scheduled', $3, $4) ON CONFLICT (id) DO NOTHING",
+    [execution.id, execution.action, jsonText(execution.parameters), execution.snapshot],
   );
   return rowCount === 1;
 }
@@ -37,11 +42,20 @@ export async function markRunning(tx: Sql, ids: readonly string[], owner: string
   const { rows } = await tx.query<ClaimedExecution>(
     `UPDATE execution x SET status = 'running', owner = $2, started = clock_timestamp(), attempt = attempt + 1
      WHERE id = ANY($1::uuid[]) AND status = 'scheduled'
-     RETURNING id, action_ref AS action, rule_ref AS rule, event_id AS event, parameters, attempt,
+     RETURNING id, action_ref AS action, rule_ref AS rule, event_id AS event, parameters, attempt, snapshot,
        (SELECT e.trigger_ref FROM event e WHERE e.id = x.event_id) AS trigger`,
     [ids, owner],
   );
   return rows;
+}
+
+/** Which of these are running for this owner. Waits for a transaction that is still at work on one of them. */
+export async function stillRunning(tx: Sql, ids: readonly string[], owner: string): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>(
+    "SELECT id FROM execution WHERE id = ANY($1::uuid[]) AND status = 'running' AND owner = $2 FOR UPDATE",
+    [ids, owner],
+  );
+  return rows.map((row) => row.id);
 }
 
 /** Stores how executions ended, if this owner still has them. Statements go out together; the caller commits. */
@@ -85,4 +99,12 @@ export async function abandonRunning(tx: Sql, owner: string): Promise<string[]> 
     [owner],
   );
   return rows.map((row) => row.id);
+}
+
+/** The versions of packs that unfinished executions were made with. */
+export async function snapshotsInUse(sql: Sql): Promise<string[]> {
+  const { rows } = await sql.query<{ snapshot: string }>(
+    "SELECT DISTINCT snapshot FROM execution WHERE finished IS NULL AND snapshot IS NOT NULL",
+  );
+  return rows.map((row) => row.snapshot);
 }

@@ -1,6 +1,7 @@
 import { isComponentRef, qualify } from "../paths.ts";
-import type { Problem } from "../plugin.ts";
+import type { Json, Problem } from "../plugin.ts";
 import type { Action, RuleDefinition, RuntimeDefinition, Sensor, Trigger } from "../registry.ts";
+import { formatPath, type Spot } from "../spot.ts";
 import { checkFields } from "./check.ts";
 import type { PackDocument } from "./document.ts";
 import type { ComponentKind } from "./fields.ts";
@@ -36,14 +37,19 @@ export interface ReadComponent {
   /** null when a mistake keeps the file from being used. */
   readonly draft: Draft | null;
   readonly problems: readonly Problem[];
-  /** Place of each field's value, by its proper name. */
+  /** Place of each field's value, by its proper name; of parameters also of what is within, by `formatPath`. */
   readonly places: ReadonlyMap<string, Place>;
+  /** Place of each parameter's name, in the same way. */
+  readonly keyPlaces: ReadonlyMap<string, Place>;
 }
 
-/** Finds bad expressions in a rule: the path of each in the rule's fields, and what is wrong. */
-export type CheckRule = (
-  rule: RuleDefinition,
-) => { readonly path: (string | number)[]; readonly message: string; readonly hint?: string }[];
+/** Fields that only another component's schema can judge, later. */
+const judgedLater = ["trigger_params", "action_params"];
+/** Within them of each; what lies beyond shows the place of what it is in. */
+const mostPlaces = 200;
+
+/** Finds bad expressions in a rule: where each is in the rule's fields, and what is wrong. */
+export type CheckRule = (rule: RuleDefinition) => readonly (Spot & { readonly message: string; readonly hint?: string })[];
 
 /** Reads a parsed file as a component of `kind` of the pack `pack`. Looks at nothing but the file. */
 export function readComponent(kind: ComponentKind, document: PackDocument, pack: string, checkRule?: CheckRule): ReadComponent {
@@ -58,8 +64,17 @@ export function readComponent(kind: ComponentKind, document: PackDocument, pack:
     const ref = ownRef(kind, stated["ref"], pack);
     if (ref !== null) checkPrefix(ref, pack, document.file, at, report);
     const draft = fields && ref !== null ? build({ fields: { ...fields, ref }, file: document.file, pack, at, report }) : null;
-    const places = new Map(Object.keys(stated).map((field) => [field, at([field])]));
-    return { kind, file: document.file, ref, draft: problems.some(isMistake) ? null : draft, problems, places };
+    const inner = judgedLater.flatMap((field) => [...pathsWithin(stated[field] ?? null, [field]).take(mostPlaces)]);
+    const paths = [...Object.keys(stated).map((field) => [field]), ...inner];
+    return {
+      kind,
+      file: document.file,
+      ref,
+      draft: problems.some(isMistake) ? null : draft,
+      problems,
+      places: new Map(paths.map((path) => [formatPath(path), at(path)])),
+      keyPlaces: new Map(inner.map((path) => [formatPath(path), at(path, "key")])),
+    };
   }
 
   switch (kind) {
@@ -73,6 +88,15 @@ export function readComponent(kind: ComponentKind, document: PackDocument, pack:
       return check((source: Source<RuleFields>) => readRule(source, checkRule));
     case "runtime":
       return check(readRuntime);
+  }
+}
+
+function* pathsWithin(value: Json, path: Spot["path"]): Generator<Spot["path"]> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    const inner = [...path, Array.isArray(value) ? Number(key) : key];
+    yield inner;
+    yield* pathsWithin(item, inner);
   }
 }
 

@@ -45,22 +45,24 @@ export function diffPack(live: LoadedPack | undefined, next: LoadedPack): PackCh
 }
 
 /**
- * The pack to serve: what the scan found good, and the last good version of what is broken. undefined when pack.yaml is broken
- * and never was good.
+ * The pack to serve: what the scan found good, and the last good version of what is broken. With `keepVanished` also what has
+ * no file any more: an editor may just be replacing it. undefined when pack.yaml is broken and never was good.
  */
-export function mergeScan(live: LoadedPack | undefined, scanned: ScannedPack): LoadedPack | undefined {
+export function mergeScan(live: LoadedPack | undefined, scanned: ScannedPack, keepVanished = false): LoadedPack | undefined {
   const manifest = scanned.manifest ?? live?.manifest;
   if (!manifest) return undefined;
   return {
     ref: scanned.ref,
     dir: scanned.dir,
     manifest,
-    actions: merged("action", live?.actions, scanned.actions, scanned.broken),
-    triggers: merged("trigger", live?.triggers, scanned.triggers, scanned.broken),
-    sensors: merged("sensor", live?.sensors, scanned.sensors, scanned.broken),
-    rules: merged("rule", live?.rules, scanned.rules, scanned.broken),
-    runtimes: merged("runtime", live?.runtimes, scanned.runtimes, scanned.broken),
+    actions: merged("action", live?.actions, scanned.actions, scanned.broken, keepVanished),
+    triggers: merged("trigger", live?.triggers, scanned.triggers, scanned.broken, keepVanished),
+    sensors: merged("sensor", live?.sensors, scanned.sensors, scanned.broken, keepVanished),
+    rules: merged("rule", live?.rules, scanned.rules, scanned.broken, keepVanished),
+    runtimes: merged("runtime", live?.runtimes, scanned.runtimes, scanned.broken, keepVanished),
     problems: scanned.problems,
+    snapshot: live?.snapshot ?? null,
+    kept: live?.kept ?? new Map(),
   };
 }
 
@@ -73,11 +75,16 @@ function merged<C extends { readonly ref: string; readonly file: string }>(
   live: ReadonlyMap<string, C> | undefined,
   good: ReadonlyMap<string, C>,
   broken: readonly BrokenFile[],
+  keepVanished: boolean,
 ): ReadonlyMap<string, C> {
   const ofKind = broken.filter((item) => item.kind === kind);
-  if (!live || ofKind.length === 0) return good;
+  if (!live || (ofKind.length === 0 && !keepVanished)) return good;
   const isBroken = ({ ref, file }: C) =>
     ofKind.some((item) => item.ref === ref || item.file === file || item.file === FOLDERS[kind]);
-  const kept = [...live].filter(([ref, component]) => !good.has(ref) && isBroken(component));
+  const missing = [...live].filter(([ref]) => !good.has(ref));
+  if (missing.length === 0) return good;
+  // A file that is there and says another ref has renamed its component: that is no vanishing.
+  const files = new Set([...good.values()].map((component) => component.file));
+  const kept = missing.filter(([, component]) => isBroken(component) || (keepVanished && !files.has(component.file)));
   return kept.length === 0 ? good : new Map([...good, ...kept]);
 }

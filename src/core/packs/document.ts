@@ -4,6 +4,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   Lexer,
@@ -13,6 +14,7 @@ import {
 } from "yaml";
 import type { JsonObject, Problem } from "../plugin.ts";
 import { mistake, type Place } from "./problems.ts";
+import { offsetInSource } from "./scalar-offset.ts";
 import { explainSyntax, placeOfFlaw } from "./syntax.ts";
 import { keyText, MAX_DEPTH, offsetOf, toJson } from "./values.ts";
 
@@ -23,10 +25,10 @@ export interface PackDocument {
   readonly file: string;
   readonly value: JsonObject;
   /**
-   * Place of the value at `path`, or of its key. A path that leads nowhere gives the place of the deepest part that exists,
-   * which is where the missing part belongs.
+   * Place of the value at `path`, of its key, or of that many characters into its text. A path that leads nowhere gives the
+   * place of the deepest part that exists, which is where the missing part belongs.
    */
-  readonly at: (path: readonly (string | number)[], of?: "key" | "value") => Place;
+  readonly at: (path: readonly (string | number)[], of?: "key" | "value" | number) => Place;
 }
 
 export type ParseResult =
@@ -96,7 +98,7 @@ export function parseDocument(bytes: Uint8Array, file: string): ParseResult {
       "is a space missing after a colon?",
     );
   }
-  return { document: { file, value, at: locator(document, place) } };
+  return { document: { file, value, at: locator(document, text, place) } };
 }
 
 /** The text, or the place of the first byte that is not UTF-8. */
@@ -128,7 +130,7 @@ function compose(text: string, lines: LineCounter): Composed {
   return { documents: [...composer.compose(tokens, true, text.length)] };
 }
 
-function locator(document: Document.Parsed, place: (offset: number) => Place): PackDocument["at"] {
+function locator(document: Document.Parsed, text: string, place: (offset: number) => Place): PackDocument["at"] {
   const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
   return (path, of = "value") => {
     let node: unknown = document.contents;
@@ -138,18 +140,18 @@ function locator(document: Document.Parsed, place: (offset: number) => Place): P
       const last = index === path.length - 1;
       if (isMap(parent)) {
         const pair = parent.items.find((item) => keyText(item) === String(segment));
-        if (!pair) break;
+        if (!pair) return place(offset);
         node = pair.value;
         const key = offsetOf(pair.key, offset);
         offset = (last && of === "key") || isAbsent(node) ? key : offsetOf(node, key);
       } else if (isSeq(parent)) {
         const item = parent.items[Number(segment)];
-        if (item === undefined) break;
+        if (item === undefined) return place(offset);
         node = item;
         offset = offsetOf(node, offset);
-      } else break;
+      } else return place(offset);
     }
-    return place(offset);
+    return place(typeof of === "number" && isNode(node) ? offset + offsetInSource(node, text, of) : offset);
   };
 }
 

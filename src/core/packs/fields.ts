@@ -17,12 +17,18 @@ const words = (description: string): JsonObject => ({ type: "array", items: { ty
 const mapping = (description: string): JsonObject => ({ type: "object", description });
 const oneOf = (values: string[], description: string): JsonObject => ({ enum: values, description });
 /** Written by packs for other tools or later versions: accepted in any form and not used. */
-const unused = (...fields: string[]) => Object.fromEntries(fields.map((field) => [field, { description: "accepted, not used" }]));
+const unused = (fields: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(fields).map(([field, what]) => [field, { description: `${what}; accepted, not used` }]));
 
 const schema = (what: string) => mapping(`${what}: name to property, or a JSON Schema of type object`);
 const REF = "^[a-z][a-z0-9_-]{0,63}\\.[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$";
 const QUALIFIABLE = "^([a-z][a-z0-9_-]{0,63}\\.)?[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$";
-const componentRef: JsonObject = { type: "string", pattern: REF, title: "a ref of the form pack.name", description: "pack.name" };
+const componentRef: JsonObject = {
+  type: "string",
+  pattern: REF,
+  title: "a ref of the form pack.name",
+  description: "its full name, pack.name",
+};
 const localRef = (description: string): JsonObject => ({
   type: "string",
   pattern: QUALIFIABLE,
@@ -33,35 +39,50 @@ const version: JsonObject = {
   type: "string",
   pattern: "^v?\\d+\\.\\d+\\.\\d+([-+][0-9A-Za-z.+-]+)?$",
   title: 'a version of three numbers such as "1.0.0"',
-  description: "semantic version",
+  description: "version of the pack, three numbers",
 };
 const seconds: JsonObject = {
   type: "number",
   exclusiveMinimum: 0,
   maximum: 31_536_000,
   title: "a number of seconds above 0",
-  description: "seconds",
+  description: "seconds it may run",
 };
 
 const common = {
   label: text("name for people; derived from the ref when absent"),
   description: text("what it is for"),
-  enabled: flag("default true"),
+  enabled: flag("whether it takes part; default true"),
   tags: words("words to find it by"),
   pack_ref: text("the pack; informative"),
-  ...unused("meta", "examples", "reference_visibility", "reference_allowed_pack_refs"),
+  ...unused({
+    meta: "notes of your own",
+    examples: "how it is used",
+    reference_visibility: "who may name it",
+    reference_allowed_pack_refs: "packs that may name it",
+  }),
 };
 const commonAliases = { name: "label", metadata: "meta", keywords: "tags" };
-const placement = unused("worker_selector", "worker_tolerations", "worker_affinity", "required_worker_runtimes");
-const retention = unused("log_retention_policy", "log_retention_limit", "artifact_retention_policy", "artifact_retention_limit");
-const permissions = unused("permission_set_refs", "permission_set_ref");
+const placement = unused({
+  worker_selector: "which workers",
+  worker_tolerations: "which workers",
+  worker_affinity: "which workers",
+  required_worker_runtimes: "what a worker must have",
+});
+const retention = unused({
+  log_retention_policy: "unit in which logs are kept",
+  log_retention_limit: "how many of them",
+  artifact_retention_policy: "unit in which artifacts are kept",
+  artifact_retention_limit: "how many of them",
+});
+const permissions = unused({ permission_set_refs: "rights of its executions", permission_set_ref: "rights of its executions" });
 const code = {
   runner_type: text("runtime: a ref, a name or an alias; derived from the entry point's file name when absent"),
   entry_point: text("file in the component's folder"),
   runtime_version: {
     type: ["string", "number"],
     title: 'a version range such as ">=3.10"',
-    description: "semver range",
+    description: "versions of the runtime it needs, a semver range",
   } as JsonObject,
   parameters: schema("parameters"),
 };
@@ -87,10 +108,10 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       tags: common.tags,
       conf_schema: schema("configuration"),
       config: mapping("default configuration"),
-      meta: mapping("free"),
+      meta: mapping("notes of your own"),
       runtime_deps: words("runtimes the pack needs"),
       dependencies: { type: "array", description: "other packs" },
-      ...unused("testing", "icon", "tolerations", "affinity"),
+      ...unused({ testing: "how the pack is tested", icon: "picture", tolerations: "which workers", affinity: "which workers" }),
       ...placement,
     },
     aliases: { name: "label", config_schema: "conf_schema", metadata: "meta", keywords: "tags" },
@@ -106,10 +127,14 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
         ["stdin", "file", "env"],
         "how the script gets its parameters; when absent by stdin and environment",
       ),
-      parameter_format: oneOf(["json", "yaml", "dotenv"], "default json"),
+      parameter_format: oneOf(["json", "yaml", "dotenv"], "form of the parameters for the script; default json"),
       output_format: oneOf(["text", "json", "yaml", "jsonl"], "how stdout is read; default text"),
       timeout_seconds: seconds,
-      ...unused("default_execution_permission_set_refs", "accesses_mcp", "workflow_file"),
+      ...unused({
+        default_execution_permission_set_refs: "rights of its executions",
+        accesses_mcp: "whether it talks to MCP servers",
+        workflow_file: "a workflow, which is not supported",
+      }),
       ...placement,
       ...retention,
     },
@@ -141,7 +166,7 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       },
       config: mapping("handed over as ATTUNE_SENSOR_<KEY>"),
       control: oneOf(["stdin", "restart"], "how it learns of changed rules; default restart"),
-      ...unused("poll_interval"),
+      ...unused({ poll_interval: "the process sets its own pace" }),
       ...placement,
       ...retention,
     },
@@ -163,7 +188,7 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       trigger_params: mapping("parameters of the trigger"),
       action_params: mapping("parameters of the action; may hold {{ templates }}"),
       ...permissions,
-      ...unused("trace_tag_template"),
+      ...unused({ trace_tag_template: "name for traces" }),
     },
     aliases: { ...commonAliases, trigger: "trigger_ref", action: "action_ref" },
   },
@@ -183,9 +208,9 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
             type: "object",
             description: "program and arguments before the file",
             properties: {
-              binary: { type: ["string", "null"] },
+              binary: { type: ["string", "null"], description: "program; empty executes the file itself" },
               args: words("arguments"),
-              file_extension: { type: ["string", "null"] },
+              file_extension: { type: ["string", "null"], description: "ending of its scripts, such as .rb" },
             },
           },
           environment: mapping("isolated environment"),
@@ -194,7 +219,7 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
           env_vars: mapping("environment variables"),
         },
       },
-      ...unused("installation", "versions"),
+      ...unused({ installation: "how it is installed", versions: "further versions of it" }),
     },
     aliases: { metadata: "meta", keywords: "tags" },
   },

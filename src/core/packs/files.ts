@@ -3,8 +3,8 @@ import { AttuneError, toError } from "../errors.ts";
 import { insideResolver } from "../paths.ts";
 import { digest } from "./hash.ts";
 
-/** Larger files are hashed as a stream, so that neither memory nor the event loop is held by one. */
-const WHOLE_FILE_BYTES = 1024 * 1024;
+/** Larger files are read piece by piece, so that neither memory nor the event loop is held by one. */
+export const WHOLE_FILE_BYTES = 1024 * 1024;
 /**
  * A file system stamps times with the kernel's tick (at most 10 ms). Two writes within one tick can leave the same stamp, so a
  * stamp proves "unchanged" only when it was already older than this at the time of reading.
@@ -31,13 +31,30 @@ export interface FileStates {
    * most one byte more than `maxBytes`, by which it can tell that the file is too large.
    */
   parsed<T>(relative: string, maxBytes: number, known: T | undefined, parse: (bytes: Uint8Array) => T): T;
+  /**
+   * The state of the file's content together with what `parse` makes of it, or `known`, which it made in the last scan, when the content
+   * is still the same. `parse` gets null for a file of more than 1 MiB.
+   */
+  examined<T>(
+    relative: string,
+    known: T | undefined,
+    parse: (bytes: Uint8Array | null) => T,
+  ): Promise<{ readonly state: FileState; readonly value: T }>;
   readonly states: ReadonlyMap<string, FileState>;
 }
 
 /** Reads files below `root`. Links that leave it, and whatever is no regular file, are refused with an AttuneError. */
 export function fileStates(root: string, previous: ReadonlyMap<string, FileState>): FileStates {
   const states = new Map<string, FileState>();
-  const resolve = insideResolver(root);
+  const resolveInside = insideResolver(root);
+  const resolved = new Map<string, string>();
+
+  /** Once for each path: a script is looked for, looked at and read. */
+  function resolve(relative: string): string {
+    const path = resolved.get(relative) ?? resolveInside(relative);
+    resolved.set(relative, path);
+    return path;
+  }
 
   function look(relative: string): { path: string; stats: BigIntStats; known: FileState | undefined } {
     const path = resolve(relative);
@@ -48,26 +65,33 @@ export function fileStates(root: string, previous: ReadonlyMap<string, FileState
   }
 
   function keep(relative: string, stats: BigIntStats, readAt: number, hash: string): FileState {
-    const settled = Number(stats.ctimeMs) < readAt - STAMP_SETTLES_MS;
-    const state = { stamp: stampOf(stats), settled, hash };
+    const state = { stamp: stampOf(stats), settled: isSettled(stats, readAt), hash };
     states.set(relative, state);
     return state;
   }
 
   async function hashOf(relative: string): Promise<FileState> {
-    const { path, stats, known } = look(relative);
-    if (known) {
-      states.set(relative, known);
-      return known;
+    return (await examined(relative, null, () => null)).state;
+  }
+
+  async function examined<T>(relative: string, known: T | undefined, parse: (bytes: Uint8Array | null) => T) {
+    const found = look(relative);
+    if (found.known && known !== undefined) {
+      states.set(relative, found.known);
+      return { state: found.known, value: known };
     }
     const readAt = Date.now();
-    if (stats.size <= WHOLE_FILE_BYTES) {
-      const { bytes, stats: opened } = readWhole(path, WHOLE_FILE_BYTES);
-      return keep(relative, opened, readAt, digest(bytes));
+    const choose = (state: FileState, bytes: Uint8Array | null) => {
+      const isSame = known !== undefined && previous.get(relative)?.hash === state.hash;
+      return { state, value: isSame ? known : parse(bytes) };
+    };
+    if (found.stats.size <= WHOLE_FILE_BYTES) {
+      const { bytes, stats } = readWhole(found.path, WHOLE_FILE_BYTES);
+      return choose(keep(relative, stats, readAt, digest(bytes)), bytes);
     }
     const hasher = new Bun.CryptoHasher("sha256");
-    for await (const chunk of Bun.file(path).stream()) hasher.update(chunk);
-    return keep(relative, stats, readAt, hasher.digest("hex"));
+    for await (const chunk of Bun.file(found.path).stream()) hasher.update(chunk);
+    return choose(keep(relative, found.stats, readAt, hasher.digest("hex")), null);
   }
 
   function parsed<T>(relative: string, maxBytes: number, known: T | undefined, parse: (bytes: Uint8Array) => T): T {
@@ -82,7 +106,7 @@ export function fileStates(root: string, previous: ReadonlyMap<string, FileState
     return known !== undefined && previous.get(relative)?.hash === hash ? known : parse(bytes);
   }
 
-  return { resolve, hashOf, parsed, states };
+  return { resolve, hashOf, parsed, examined, states };
 }
 
 /** At most `maxBytes + 1` bytes, so that a caller can see that a file is too large without holding all of it. */
@@ -109,7 +133,12 @@ function notRegular(): AttuneError {
   return new AttuneError("PACK_INVALID", "it is not a regular file", { hint: "put a plain file in its place" });
 }
 
-function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+/** Whether the stamp of a file read at `readAt`, in milliseconds since 1970, proves its content from then on. */
+export function isSettled({ ctimeMs }: BigIntStats, readAt: number): boolean {
+  return Number(ctimeMs) < readAt - STAMP_SETTLES_MS;
+}
+
+export function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
 }
 

@@ -146,7 +146,7 @@ export function readRule(source: Source<RuleFields>, checkRule: CheckRule | unde
     trigger_params: fields.trigger_params ?? {},
     action_params: fields.action_params ?? {},
   });
-  for (const { path, message, hint } of checkRule?.(rule) ?? []) report(mistake(file, at(path), message, hint));
+  for (const { path, offset, message, hint } of checkRule?.(rule) ?? []) report(mistake(file, at(path, offset), message, hint));
   return { kind: "rule", component: rule };
 }
 

@@ -1,5 +1,6 @@
 import type { Problem } from "../plugin.ts";
 import type { Action, LoadedPack, RuleDefinition, RuntimeDefinition, Sensor, Trigger } from "../registry.ts";
+import type { CodeReader } from "./code.ts";
 import type { ActionDraft, Draft, ReadComponent, SensorDraft } from "./components.ts";
 import { locateEntryPoint } from "./entrypoint.ts";
 import { type FileStates, isMissing } from "./files.ts";
@@ -16,8 +17,7 @@ interface LinkContext {
   readonly root: string;
   readonly files: FileStates;
   readonly runtimeNames: RuntimeNames;
-  /** Hash of what any of the pack's scripts may use. */
-  readonly libHash: string;
+  readonly code: CodeReader;
   readonly previous: ComponentMaps | undefined;
   /** Called between components: a chance for the event loop. */
   readonly rest: () => Promise<void>;
@@ -102,7 +102,7 @@ async function tie(
   { file, places }: ReadComponent,
   context: LinkContext,
 ): Promise<Tie | { readonly problem: Problem }> {
-  const { root, files, runtimeNames, libHash } = context;
+  const { root, files, runtimeNames, code } = context;
   const choice = chooseRuntime(draft.kind, draft.runner_type, draft.entry_point, runtimeNames);
   if (choice.runtime === null) {
     const at = places.get("runner_type") ?? places.get("entry_point") ?? null;
@@ -114,11 +114,12 @@ async function tie(
   const entry = locateEntryPoint(files, FOLDERS[draft.kind], draft.entry_point, runtime);
   if (entry.kind === "refused") return { problem: mistake(file, at, entry.message, entry.hint) };
   if (entry.kind === "inline") {
-    return { runtime, entrypoint: entry.text, inline: true, dir: root, hash: digest(draft.hash, runtime, "", libHash) };
+    const hash = digest(draft.hash, runtime, ...(await code.ofText(entry.text)));
+    return { runtime, entrypoint: entry.text, inline: true, dir: root, hash };
   }
   try {
-    const { hash } = await files.hashOf(entry.relative);
-    return { runtime, entrypoint: entry.path, inline: false, dir: root, hash: digest(draft.hash, runtime, hash, libHash) };
+    const hash = digest(draft.hash, runtime, ...(await code.ofFile(entry.relative, runtime)));
+    return { runtime, entrypoint: entry.path, inline: false, dir: root, hash };
   } catch (error) {
     const reason = isMissing(error) ? "it vanished while it was read" : unreadable(entry.relative, error).message;
     return {

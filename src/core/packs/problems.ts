@@ -6,6 +6,12 @@ export interface Place {
   readonly column: number;
 }
 
+/**
+ * The place of a field's value in a component file, by the field's proper name; of a parameter (`trigger_params.interval`)
+ * also that of its key. Undefined when the file does not state it.
+ */
+export type PlaceOf = (file: string, field: string, of?: "key" | "value") => Place | undefined;
+
 export function mistake(file: string, at: Place | null, message: string, hint: string | null | undefined = null): Problem {
   return { severity: "error", file, line: at?.line ?? null, column: at?.column ?? null, message, hint: hint ?? null };
 }

@@ -1,50 +1,28 @@
 import { AttuneError, describeError, toError } from "../errors.ts";
-import type { Logger, Problem, Storage } from "../plugin.ts";
-import {
-  allActions,
-  allTriggers,
-  emptyRegistry,
-  findAction,
-  findTrigger,
-  type LoadedPack,
-  type Registry,
-  type RuleDefinition,
-  type Runtime,
-} from "../registry.ts";
-import { buildRegistry, type CompileRule, type RuleRow, suggestion } from "../registry-build.ts";
-import { runtimeFromDefinition } from "../runtimes.ts";
-import type { CheckRule } from "./components.ts";
-import { diffPack, mergeScan } from "./diff.ts";
-import { mistake } from "./problems.ts";
-import { runtimeNamesOf } from "./runner.ts";
-import { findPacks } from "./find.ts";
-import { type ScannedPack, scanPack } from "./scan.ts";
-import { readRules, retirePack, storePack, storeRuntimes } from "./store.ts";
+import type { Problem, Scope, Storage } from "../plugin.ts";
+import { emptyRegistry, type LoadedPack, type Registry, type RuleDefinition } from "../registry.ts";
+import { buildRegistry, type CompileRule, suggestion } from "../registry-build.ts";
+import { problemsAcross } from "./across.ts";
+import { type DiskOptions, openDisk } from "./disk.ts";
+import type { ReloadReport } from "./history.ts";
+import { readRules, type StoredRule } from "./rule-store.ts";
+import { type Draft, decide, draftOf, type Served, type Step } from "./step.ts";
+import { retirePack, storePack, storeRuntimes } from "./store.ts";
 
-export interface ReconcilerOptions {
+export interface ReconcilerOptions extends DiskOptions {
   readonly storage: Storage;
-  readonly directories: readonly string[];
-  /** Where the built-in core pack lies; a pack `core` in one of the directories replaces it. */
-  readonly corePack: string;
+  readonly scope: Scope;
   /** Refs to load; null: all. */
   readonly autoLoad: readonly string[] | null;
-  /** Of plugins; packs may bring further ones. */
-  readonly runtimes: readonly Runtime[];
   readonly compile: CompileRule;
-  readonly checkRule: CheckRule;
   /** Called after each new registry is in force, with what changed. */
   readonly published: (registry: Registry, reports: readonly ReloadReport[]) => void;
-  readonly log: Logger;
 }
 
-export interface ReloadReport {
-  readonly pack: string;
-  readonly added: readonly string[];
-  readonly changed: readonly string[];
-  readonly removed: readonly string[];
-  readonly problems: readonly Problem[];
-  /** Milliseconds from the start of the reload to the new registry. */
-  readonly ms: number;
+/** When the files of a pack directory changed, by `performance.now()`. */
+export interface DirectoryChange {
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Reconciler {
@@ -54,20 +32,26 @@ export interface Reconciler {
   /** Brings everything to the state of the disk. `only`: the pack of that ref; NOT_FOUND when there is none. */
   reload(only?: string): Promise<readonly ReloadReport[]>;
   /** The packs in these directories changed, appeared or vanished. */
-  reloadDirectories(dirs: ReadonlySet<string>): Promise<readonly ReloadReport[]>;
+  reloadDirectories(changes: ReadonlyMap<string, DirectoryChange>): Promise<readonly ReloadReport[]>;
   /** Runs a change of rules in the database and serves the rules as they are after it. */
   changeRules(change: () => Promise<void>): Promise<void>;
 }
 
+/** Milliseconds without a change after which bad news about a pack is believed. */
+export const settlingTime = 400;
+const retryAfter = 1_000;
+
 /**
  * Keeps the registry equal to the packs on disk and the rules in the database. One change at a time: each is read,
- * compared by content hash, written in one transaction per pack and only then published, as a whole new registry.
+ * compared by content hash, written in one transaction and only then published, as a whole new registry. The work follows
+ * what changed: only dirty packs are read, only changed components written.
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { storage, log } = options;
-  const scans = new Map<string, ScannedPack>();
-  const broken = new Map<string, readonly Problem[]>();
+  const disk = openDisk(options);
   const compiled = new WeakMap<RuleDefinition, ReturnType<CompileRule>>();
+  let served: Served = { packs: new Map(), owners: new Map(), problems: new Map(), broken: new Map() };
+  let rules: ReadonlyMap<string, StoredRule> = new Map();
   let registry: Registry = emptyRegistry;
   let tail: Promise<unknown> = Promise.resolve();
 
@@ -83,203 +67,198 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return known;
   };
 
-  async function reload(isDirty: (pack: { ref: string; dir: string }) => boolean): Promise<readonly ReloadReport[]> {
+  async function reload(dirty: ReadonlyMap<string, DirectoryChange | null>): Promise<readonly ReloadReport[]> {
     const began = performance.now();
-    const found = await packsOnDisk();
-    const present = new Set(found.map((pack) => pack.dir));
-    for (const dir of scans.keys()) if (!present.has(dir)) scans.delete(dir);
+    const dirs = await disk.look(dirty.keys());
+    const parsed = performance.now();
 
-    const dirty = found.filter((pack) => !scans.has(pack.dir) || isDirty(pack));
-    await scanAll(dirty, runtimesOf([...registry.packs.values()]));
-    // A pack may use a runtime that another one brings, whichever was read first.
-    const runtimes = runtimesOf([...scans.values()]);
-    if (runtimes.length !== registry.runtimes.size) await scanAll(found, runtimes);
-
-    const { packs, problems, changes } = compare(found, dirty);
-    const touched = changes.filter(isTouched);
-    if (touched.length > 0 || registry.generation === 0) {
-      const rows = await write(packs, touched, runtimes);
-      registry = buildRegistry(registry, { packs, runtimes, rules: rulesOf(packs, rows) }, compile);
-    }
-    registry = { ...registry, packs: withProblems(registry, problems) };
-    const ms = Math.round((performance.now() - began) * 10) / 10;
-    const reports = changes.map((change): ReloadReport => {
-      const pack = registry.packs.get(change.pack);
-      return { ...change, problems: pack?.problems ?? broken.get(change.pack) ?? [], ms };
+    const draft = draftOf(served);
+    const steps = dirs.flatMap((dir) => {
+      const change = dirty.get(dir) ?? null;
+      const settled = change === null || began - change.last >= settlingTime;
+      const decision = decide(draft, disk, dir, { settled, isWanted });
+      if (decision.lookAgain) lookAgain(dir, change);
+      return decision.steps;
     });
+    const touched = steps.filter((one) => one.plan === null || one.plan.changes.length > 0 || one.plan.manifestChanged);
+    const isFirst = registry.generation === 0;
+    if (touched.length > 0 || isFirst) rules = await write(draft, touched);
+    const stored = performance.now();
+
+    const before = registry;
+    if (isFirst || touched.some(concernsRules)) {
+      const parts = { packs: draft.packs, runtimes: disk.runtimes, rules: rulesOf(draft.packs, rules) };
+      registry = buildRegistry(registry, parts, compile);
+    } else {
+      registry = { ...registry, generation: registry.generation + 1, packs: draft.packs };
+    }
+    served = draft;
+    registry = { ...registry, packs: withProblems(registry, packsToJudge(registry, steps)) };
+    const now = performance.now();
+    const reports = steps.map((one) =>
+      reportOf(one, before, {
+        watch: Math.max(0, began - (dirty.get(one.dir)?.first ?? began)),
+        parse: parsed - began,
+        database: stored - parsed,
+        publish: now - stored,
+      }),
+    );
     options.published(registry, reports);
     return reports;
   }
 
-  async function packsOnDisk(): Promise<Array<{ ref: string; dir: string }>> {
-    const found = await findPacks(options.directories);
-    const all = found.some((pack) => pack.ref === "core") ? found : [{ ref: "core", dir: options.corePack }, ...found];
-    return all.filter((pack) => pack.ref === "core" || options.autoLoad === null || options.autoLoad.includes(pack.ref));
+  /** Bad news waits until the directory has been quiet for long enough. */
+  function lookAgain(dir: string, change: DirectoryChange | null): void {
+    const quietSince = change?.last ?? performance.now();
+    const timer = setTimeout(
+      () => {
+        forget();
+        void api.reloadDirectories(new Map([[dir, { first: quietSince, last: quietSince }]])).catch((thrown) => {
+          log.error("reloading a pack failed", { dir, error: describeError(thrown) });
+        });
+      },
+      Math.max(1, quietSince + settlingTime + 1 - performance.now()),
+    );
+    const forget = options.scope.defer(() => clearTimeout(timer));
   }
 
-  function runtimesOf(packs: readonly Pick<LoadedPack, "runtimes">[]): readonly Runtime[] {
-    const declared = packs.flatMap((pack) => [...pack.runtimes.values()]).map(runtimeFromDefinition);
-    return [...options.runtimes, ...declared];
+  function isWanted(ref: string): boolean {
+    return ref === "core" || options.autoLoad === null || options.autoLoad.includes(ref);
   }
 
-  async function scanAll(packs: readonly { dir: string }[], runtimes: readonly Runtime[]): Promise<void> {
-    const { runtimes: byRef, runtimeNames } = buildRegistry(emptyRegistry, { packs: new Map(), runtimes, rules: [] }, compile);
-    const names = runtimeNamesOf({ runtimes: byRef, runtimeNames });
-    for (const { dir } of packs) {
-      const previous = scans.get(dir);
-      scans.set(
-        dir,
-        await scanPack(dir, { runtimeNames: names, checkRule: options.checkRule, ...(previous ? { previous } : {}) }),
-      );
-    }
-  }
-
-  /** What each pack becomes: its good components as they are now, its broken ones as they last worked. */
-  function compare(found: readonly { ref: string; dir: string }[], dirty: readonly { dir: string }[]) {
-    const packs = new Map<string, LoadedPack>();
-    const problems = new Map<string, readonly Problem[]>();
-    const changes: Array<Pick<ReloadReport, "pack" | "added" | "changed" | "removed">> = [];
-    broken.clear();
-    for (const { dir } of found) {
-      const scanned = scans.get(dir);
-      if (!scanned) continue;
-      const live = registry.packs.get(scanned.ref);
-      const other = packs.get(scanned.ref);
-      if (other) {
-        broken.set(`${scanned.ref} (${dir})`, [
-          mistake("pack.yaml", null, `the ref ${scanned.ref} is taken by ${other.dir}`, "give this pack another ref"),
-        ]);
-        continue;
+  /** Writes what changed and returns the rows of all rules after it. */
+  async function write(draft: Draft, touched: readonly Step[]): Promise<ReadonlyMap<string, StoredRule>> {
+    const isFirst = registry.generation === 0;
+    const rows = await storage.transaction(async (tx) => {
+      if (isFirst || touched.some((one) => one.plan?.changes.some(({ kind }) => kind === "runtime") ?? true))
+        await storeRuntimes(tx, disk.runtimes);
+      for (const { ref, plan } of touched) {
+        const pack = draft.packs.get(ref);
+        if (!pack) await retirePack(tx, ref);
+        else if (plan) await storePack(tx, pack, served.packs.has(ref) ? plan.changes : null);
       }
-      const next = mergeScan(live, scanned);
-      if (!next) {
-        broken.set(scanned.ref, scanned.problems);
-        if (dirty.some((pack) => pack.dir === dir)) changes.push({ pack: scanned.ref, added: [], changed: [], removed: [] });
-        continue;
-      }
-      packs.set(next.ref, next);
-      problems.set(next.ref, scanned.problems);
-      const change = diffPack(live, next);
-      if (isTouched(change) || dirty.some((pack) => pack.dir === dir)) changes.push(change);
-    }
-    for (const [ref, live] of registry.packs) {
-      if (packs.has(ref)) continue;
-      changes.push({
-        pack: ref,
-        added: [],
-        changed: [],
-        removed: [...live.actions.keys(), ...live.triggers.keys(), ...live.sensors.keys(), ...live.rules.keys()],
-      });
-    }
-    return { packs, problems, changes };
-  }
-
-  async function write(
-    packs: ReadonlyMap<string, LoadedPack>,
-    changes: readonly { pack: string }[],
-    runtimes: readonly Runtime[],
-  ): Promise<readonly StoredRule[]> {
-    return storage.transaction(async (tx) => {
-      if (registry.generation === 0 || runtimes.length !== registry.runtimes.size) await storeRuntimes(tx, runtimes);
-      for (const { pack: ref } of changes) {
-        const pack = packs.get(ref);
-        if (pack) await storePack(tx, pack);
-        else if (!broken.has(ref)) await retirePack(tx, ref);
-      }
-      return readRules(tx);
+      const changed = touched.flatMap((one) => one.plan?.changes ?? []).filter((change) => change.kind === "rule");
+      return readRules(tx, isFirst ? null : changed.map((change) => change.ref));
     });
+    const next = new Map(rules);
+    for (const { ref, plan } of touched) {
+      for (const change of plan?.changes ?? []) if (change.kind === "rule") next.delete(change.ref);
+      if (plan === null) for (const rule of served.packs.get(ref)?.rules.keys() ?? []) next.delete(rule);
+    }
+    for (const row of rows) next.set(row.ref, row);
+    return next;
   }
 
-  /** Problems that only show when all packs are there: what a rule or a sensor names may be in another one. */
-  function withProblems(next: Registry, problems: ReadonlyMap<string, readonly Problem[]>): ReadonlyMap<string, LoadedPack> {
-    const placeOf = new Map([...scans.values()].map((scan) => [scan.ref, scan.placeOf]));
-    const packs = new Map<string, LoadedPack>();
-    for (const [ref, pack] of next.packs) {
-      const at = (file: string, field: string) => placeOf.get(ref)?.(file, field) ?? null;
-      const found = [...(problems.get(ref) ?? [])];
-      for (const rule of pack.rules.values()) {
-        if (!findTrigger(next, rule.trigger)) {
-          const hint =
-            suggestion(
-              rule.trigger,
-              [...allTriggers(next)].map((trigger) => trigger.ref),
-            ) ?? "attune trigger list shows them all";
-          found.push(mistake(rule.file, at(rule.file, "trigger_ref"), `there is no trigger ${rule.trigger}`, hint));
-        }
-        if (!findAction(next, rule.action)) {
-          const hint =
-            suggestion(
-              rule.action,
-              [...allActions(next)].map((action) => action.ref),
-            ) ?? "attune action list shows them all";
-          found.push(mistake(rule.file, at(rule.file, "action_ref"), `there is no action ${rule.action}`, hint));
-        }
-      }
-      for (const sensor of pack.sensors.values()) {
-        for (const trigger of sensor.triggers) {
-          if (findTrigger(next, trigger)) continue;
-          const hint =
-            suggestion(
-              trigger,
-              [...allTriggers(next)].map((known) => known.ref),
-            ) ?? null;
-          found.push(mistake(sensor.file, at(sensor.file, "trigger_types"), `there is no trigger ${trigger}`, hint));
-        }
-      }
-      packs.set(ref, { ...pack, problems: found });
+  /** The packs with their mistakes, those of `refs` looked at anew. */
+  function withProblems(next: Registry, refs: Iterable<string>): ReadonlyMap<string, LoadedPack> {
+    const packs = new Map(next.packs);
+    for (const ref of refs) {
+      const pack = packs.get(ref);
+      const scan = disk.scans.get(served.owners.get(ref) ?? "");
+      if (!pack || !scan) continue;
+      packs.set(ref, { ...pack, problems: [...(served.problems.get(ref) ?? []), ...problemsAcross(next, pack, scan.placeOf)] });
     }
     return packs;
   }
 
-  async function retried<T>(what: string, work: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await work();
-      } catch (thrown) {
-        const error = toError(thrown);
-        if (!(error instanceof AttuneError && error.retryable)) throw error;
-        log.warn(`cannot ${what} now; trying again`, { error: describeError(error) });
-        await Bun.sleep(1_000);
-      }
-    }
+  function reportOf({ ref, plan }: Step, before: Registry, timing: ReloadReport["timing"]): ReloadReport {
+    const pack = registry.packs.get(ref);
+    const refsOf = (kind: "added" | "changed" | "removed") =>
+      plan?.changes.filter((one) => one.change === kind).map((one) => one.ref) ?? [];
+    const problems = pack?.problems ?? served.broken.get(ref) ?? [];
+    const changed = [...(plan?.manifestChanged && before.packs.has(ref) ? [ref] : []), ...refsOf("changed")];
+    const filesChanged = plan?.lookAgain === false && before.packs.get(ref)?.snapshot?.hash !== pack?.snapshot?.hash;
+    const removed = plan === null ? [ref] : refsOf("removed");
+    return {
+      pack: ref,
+      version: pack?.manifest.version ?? null,
+      snapshot: pack?.snapshot?.hash ?? null,
+      changes: plan?.changes ?? [],
+      added: refsOf("added"),
+      changed,
+      removed,
+      problems,
+      filesChanged,
+      isNews:
+        (plan?.changes.length ?? 1) > 0 ||
+        changed.length > 0 ||
+        filesChanged ||
+        !sameProblems(before.packs.get(ref)?.problems ?? [], problems),
+      timing,
+      ms: Math.round(Object.values(timing).reduce((sum, part) => sum + part, 0) * 10) / 10,
+    };
   }
 
-  return {
+  const api: Reconciler = {
     get registry() {
       return registry;
     },
-    broken,
+    get broken() {
+      return served.broken;
+    },
     reload: (only) =>
       inTurn(async () => {
-        const reports = await reload((pack) => only === undefined || pack.ref === only);
-        if (only !== undefined && !registry.packs.has(only) && !broken.has(only)) {
+        const reports = await reload(new Map((await disk.everything()).map((dir) => [dir, null])));
+        if (only === undefined) return reports;
+        if (!registry.packs.has(only) && !served.broken.has(only)) {
           throw new AttuneError("NOT_FOUND", `there is no pack ${only}`, { hint: suggestion(only, registry.packs.keys()) });
         }
-        return reports;
+        return reports.filter((report) => report.pack === only);
       }),
-    reloadDirectories: (dirs) => inTurn(() => retried("reload packs", () => reload((pack) => dirs.has(pack.dir)))),
+    reloadDirectories: (changes) =>
+      inTurn(async () => {
+        for (;;) {
+          try {
+            return await reload(changes);
+          } catch (thrown) {
+            const error = toError(thrown);
+            if (!(error instanceof AttuneError && error.retryable) || options.scope.signal.aborted) throw error;
+            log.warn("cannot reload packs now; trying again", { error: describeError(error) });
+            await Bun.sleep(retryAfter);
+          }
+        }
+      }),
     changeRules: (change) =>
       inTurn(async () => {
         await change();
-        const rows = await readRules(storage);
-        const parts = { packs: registry.packs, runtimes: registry.runtimes.values(), rules: rulesOf(registry.packs, rows) };
+        rules = new Map((await readRules(storage)).map((row) => [row.ref, row]));
+        const parts = { packs: registry.packs, runtimes: disk.runtimes, rules: rulesOf(registry.packs, rules) };
         registry = buildRegistry(registry, parts, compile);
         options.published(registry, []);
       }),
   };
+  return api;
 }
 
-function isTouched(change: Pick<ReloadReport, "added" | "changed" | "removed">): boolean {
-  return change.added.length + change.changed.length + change.removed.length > 0;
+/** Whether rules, or what they are tied to, may be others afterwards. */
+function concernsRules({ plan }: Step): boolean {
+  return (
+    plan === null ||
+    plan.manifestChanged ||
+    plan.changes.some(({ kind, change }) => kind !== "sensor" && (kind !== "action" || change !== "changed"))
+  );
 }
 
-interface StoredRule extends RuleRow {
-  readonly definition: RuleDefinition | null;
+/** The packs whose mistakes may be others now: those of the steps, and those whose rules meet what has changed elsewhere. */
+function packsToJudge(registry: Registry, steps: readonly Step[]): Iterable<string> {
+  const changes = steps.flatMap((one) => one.plan?.changes ?? []);
+  if (steps.some((one) => one.plan === null) || changes.some(({ change }) => change !== "changed")) return registry.packs.keys();
+  const refs = new Set(changes.map((change) => change.ref));
+  const meeting = [...registry.rules.values()].filter(
+    ({ definition }) => refs.has(definition.trigger) || refs.has(definition.action),
+  );
+  return new Set([...steps.map((one) => one.ref), ...meeting.map((rule) => rule.definition.pack)]);
+}
+
+function sameProblems(before: readonly Problem[], after: readonly Problem[]): boolean {
+  // The lines around a mistake may change without it.
+  const key = (problems: readonly Problem[]) => JSON.stringify(problems.map(({ frame: _frame, ...problem }) => problem));
+  return before.length === after.length && key(before) === key(after);
 }
 
 /** Each row with its definition: a pack's rule has it in its file, an API rule in the row itself. */
-function* rulesOf(packs: ReadonlyMap<string, LoadedPack>, rows: readonly StoredRule[]) {
-  for (const row of rows) {
+function* rulesOf(packs: ReadonlyMap<string, LoadedPack>, rows: ReadonlyMap<string, StoredRule>) {
+  for (const row of rows.values()) {
     const definition = row.definition ?? packs.get(row.ref.slice(0, row.ref.indexOf(".")))?.rules.get(row.ref);
     if (definition) yield { definition, row };
   }

@@ -1,16 +1,19 @@
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Problem } from "../plugin.ts";
 import type { LoadedPack, PackManifest, RuntimeDefinition } from "../registry.ts";
+import { breather } from "./breather.ts";
+import { codeReader } from "./code.ts";
 import { type CheckRule, type ReadComponent, readComponent } from "./components.ts";
 import { MAX_YAML_BYTES, parseDocument } from "./document.ts";
 import type { ComponentKind } from "./fields.ts";
 import { type FileState, type FileStates, fileStates, isMissing } from "./files.ts";
+import { withFrames } from "./frames.ts";
+import type { KnownImports } from "./imports.ts";
 import { linkComponents } from "./link.ts";
 import { type ComponentFile, isLink, listComponentFiles, unreadable } from "./listing.ts";
 import { type ReadManifest, readManifest } from "./manifest.ts";
-import { mistake, type Place, warning } from "./problems.ts";
+import { mistake, type PlaceOf, warning } from "./problems.ts";
 import { type RuntimeNames, withPackRuntimes } from "./runner.ts";
 import { hashTree } from "./tree.ts";
 
@@ -33,12 +36,11 @@ export interface BrokenFile {
 }
 
 /** A pack as its files are now. The maps hold only what can be served. */
-export interface ScannedPack extends Omit<LoadedPack, "manifest"> {
+export interface ScannedPack extends Omit<LoadedPack, "manifest" | "snapshot" | "kept"> {
   /** null when pack.yaml is missing or broken; `ref` is then that of the previous scan, else the directory's name. */
   readonly manifest: PackManifest | null;
   readonly broken: readonly BrokenFile[];
-  /** Place of a field's value in a component file, by the field's proper name. */
-  readonly placeOf: (file: string, field: string) => Place | undefined;
+  readonly placeOf: PlaceOf;
   readonly cache: ScanCache;
 }
 
@@ -46,15 +48,13 @@ interface ScanCache {
   readonly states: ReadonlyMap<string, FileState>;
   readonly manifest: ReadManifest;
   readonly components: ReadonlyMap<string, ReadComponent>;
+  readonly imports: KnownImports;
 }
-
-/** Longest the event loop is held by a scan of many files. */
-const SLICE_MS = 8;
 
 /**
  * Reads the pack in `dir`, which may be a link. A mistake in a file is a problem and never an exception; `dir` of the result is the
- * real path. A component's hash covers its definition and, for actions and sensors, its runtime, its script and the pack's `lib/`, but
- * no absolute path: the same pack elsewhere has the same hashes.
+ * real path. A component's hash covers its definition and, for actions and sensors, its runtime, its script and what that imports from the
+ * pack, but no absolute path: the same pack elsewhere has the same hashes.
  */
 export async function scanPack(dir: string, options: ScanOptions): Promise<ScannedPack> {
   const { previous, checkRule } = options;
@@ -79,7 +79,8 @@ export async function scanPack(dir: string, options: ScanOptions): Promise<Scann
   const read = [...components.values()];
   const lib = await hashTree(root, "lib", files);
   const runtimeNames = withPackRuntimes(options.runtimeNames, definedRuntimes(read));
-  const linked = await linkComponents(read, { root, files, runtimeNames, libHash: lib.hash, previous, rest });
+  const code = codeReader(root, files, lib.hash, known?.imports ?? new Map());
+  const linked = await linkComponents(read, { root, files, runtimeNames, code, previous, rest });
   const broken = [...listing.broken, ...linked.broken];
   const problems = [...manifest.problems, ...directoryName(dir, manifest), ...read.flatMap((component) => component.problems)];
   problems.push(...listing.broken.flatMap((folder) => folder.problems), ...linked.problems, ...lib.problems);
@@ -88,10 +89,10 @@ export async function scanPack(dir: string, options: ScanOptions): Promise<Scann
     dir: root,
     manifest: manifest.manifest,
     ...linked.maps,
-    problems: problems.sort(byPlace),
+    problems: withFrames(root, problems.sort(byPlace)),
     broken,
-    placeOf: (file, field) => components.get(file)?.places.get(field),
-    cache: { states: new Map([...manifestFiles.states, ...files.states]), manifest, components },
+    placeOf: (file, field, of = "value") => components.get(file)?.[of === "key" ? "keyPlaces" : "places"].get(field),
+    cache: { states: new Map([...manifestFiles.states, ...files.states]), manifest, components, imports: code.known },
   };
 }
 
@@ -131,6 +132,7 @@ function scanComponent(
     draft: null,
     problems,
     places: new Map(),
+    keyPlaces: new Map(),
   });
   try {
     return files.parsed(file, MAX_YAML_BYTES, known, (bytes) => {
@@ -165,14 +167,4 @@ function directoryName(dir: string, { manifest, refAt }: ReadManifest): Problem[
 function byPlace(a: Problem, b: Problem): number {
   if (a.file !== b.file) return a.file < b.file ? -1 : 1;
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
-}
-
-/** Gives the event loop its turn whenever the work since the last turn took longer than a slice. */
-function breather(): () => Promise<void> {
-  let since = performance.now();
-  return async () => {
-    if (performance.now() - since < SLICE_MS) return;
-    await nextTurn();
-    since = performance.now();
-  };
 }

@@ -1,54 +1,52 @@
 import { jsonText } from "../json.ts";
 import type { Json, JsonObject, Sql } from "../plugin.ts";
 import type { LoadedPack, RuleDefinition, Runtime } from "../registry.ts";
-import type { RuleRow } from "../registry-build.ts";
 import { settleAll } from "../settle.ts";
+import type { ComponentChange } from "./diff.ts";
 
 /**
- * Writes a pack as it is now: rows are found by ref, unchanged ones (same hash) stay untouched, those whose component has
- * vanished are retired. Statements go out together; the caller's transaction makes them one change.
+ * Writes what changed of a pack: `changes` null means all of it, as when it is first seen by this daemon. Rows are found by
+ * ref; those of the same hash stay untouched, those whose component has vanished are retired. Statements go out together;
+ * the caller's transaction makes them one change.
  */
-export async function storePack(tx: Sql, pack: LoadedPack): Promise<void> {
-  const { manifest } = pack;
+export async function storePack(tx: Sql, pack: LoadedPack, changes: readonly ComponentChange[] | null): Promise<void> {
+  const write = <C extends { readonly ref: string }>(
+    table: Table,
+    columns: Columns,
+    components: ReadonlyMap<string, C>,
+    fields: (component: C) => { readonly ref: string },
+  ): Promise<unknown>[] => {
+    const own = changes?.filter((change) => change.kind === table);
+    const rows = (own ? own.flatMap(({ ref }) => components.get(ref) ?? []) : [...components.values()]).map(fields);
+    const vanished = own?.filter((change) => change.change === "removed").map((change) => change.ref);
+    return [
+      ...(rows.length > 0 ? [tx.query(upsert(table, columns), [jsonText(rows), pack.ref])] : []),
+      ...(vanished === undefined
+        ? [tx.query(`${retire(table)} AND ref <> ALL($2::text[])`, [pack.ref, [...components.keys()]])]
+        : vanished.length > 0
+          ? [tx.query(`${retire(table)} AND ref = ANY($2::text[])`, [pack.ref, vanished])]
+          : []),
+    ];
+  };
   await settleAll([
-    tx.query(upsert("pack", packColumns), [
-      jsonText([{ ...manifest, meta: manifest.meta, tags: [...manifest.tags], runtime_deps: [...manifest.runtime_deps] }]),
-    ]),
-    ...storeComponents(
-      tx,
-      "trigger",
-      triggerColumns,
-      pack.ref,
-      [...pack.triggers.values()].map((trigger) => ({
-        ...trigger,
-        param_schema: trigger.parameters,
-        out_schema: trigger.output,
-      })),
-    ),
-    ...storeComponents(
-      tx,
-      "action",
-      actionColumns,
-      pack.ref,
-      [...pack.actions.values()].map((action) => ({
-        ...action,
-        param_schema: action.parameters,
-        out_schema: action.output,
-        definition: definitionOf(action),
-      })),
-    ),
-    ...storeComponents(
-      tx,
-      "sensor",
-      sensorColumns,
-      pack.ref,
-      [...pack.sensors.values()].map((sensor) => ({
-        ...sensor,
-        trigger_refs: sensor.triggers,
-        definition: definitionOf(sensor),
-      })),
-    ),
-    ...storeComponents(tx, "rule", ruleColumns, pack.ref, [...pack.rules.values()].map(ruleFields)),
+    tx.query(upsert("pack", packColumns), [jsonText([pack.manifest])]),
+    ...write("trigger", triggerColumns, pack.triggers, (one) => ({
+      ...one,
+      param_schema: one.parameters,
+      out_schema: one.output,
+    })),
+    ...write("action", actionColumns, pack.actions, (one) => ({
+      ...one,
+      param_schema: one.parameters,
+      out_schema: one.output,
+      definition: definitionOf(one),
+    })),
+    ...write("sensor", sensorColumns, pack.sensors, (one) => ({
+      ...one,
+      trigger_refs: one.triggers,
+      definition: definitionOf(one),
+    })),
+    ...write("rule", ruleColumns, pack.rules, ruleFields),
   ]);
 }
 
@@ -78,108 +76,6 @@ export async function storeRuntimes(tx: Sql, runtimes: readonly Runtime[]): Prom
       rows.map((row) => row.ref),
     ]),
   ]);
-}
-
-/** Stores a rule made through the API; an existing one of that ref is left alone and false returned. */
-export async function insertApiRule(sql: Sql, rule: RuleDefinition): Promise<boolean> {
-  const { rowCount } = await sql.query(
-    `INSERT INTO rule (ref, label, description, trigger_ref, action_ref, enabled, conditions, "when", trigger_params, action_params, hash)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-     ON CONFLICT (ref) DO UPDATE SET pack_id = NULL, override = NULL, label = excluded.label, description = excluded.description,
-       trigger_ref = excluded.trigger_ref, action_ref = excluded.action_ref, enabled = excluded.enabled, conditions = excluded.conditions,
-       "when" = excluded."when", trigger_params = excluded.trigger_params, action_params = excluded.action_params, hash = excluded.hash,
-       armed_at = now(), updated = now(), retired_at = NULL
-     WHERE rule.retired_at IS NOT NULL`,
-    [
-      rule.ref,
-      rule.label,
-      rule.description,
-      rule.trigger,
-      rule.action,
-      rule.enabled,
-      rule.conditions === null ? null : jsonText(rule.conditions),
-      rule.when,
-      jsonText(rule.trigger_params),
-      jsonText(rule.action_params),
-      rule.hash,
-    ],
-  );
-  return rowCount === 1;
-}
-
-/** On a pack's rule this is an override that survives reloads; on an API rule it is the rule's own state. */
-export async function setRuleEnabled(sql: Sql, ref: string, enabled: boolean): Promise<void> {
-  await sql.query(
-    `UPDATE rule SET override = CASE WHEN pack_id IS NULL THEN NULL WHEN enabled = $2 THEN NULL ELSE $2 END,
-       enabled = CASE WHEN pack_id IS NULL THEN $2 ELSE enabled END, updated = now()
-     WHERE ref = $1`,
-    [ref, enabled],
-  );
-}
-
-export async function retireRule(sql: Sql, ref: string): Promise<void> {
-  await sql.query("UPDATE rule SET retired_at = now(), updated = now() WHERE ref = $1", [ref]);
-}
-
-interface StoredRule extends RuleRow {
-  readonly definition: RuleDefinition | null;
-}
-
-/** All rules that are not retired. `definition` is set for those made through the API, whose only home is the database. */
-export async function readRules(sql: Sql): Promise<StoredRule[]> {
-  const { rows } = await sql.query<{
-    id: number;
-    ref: string;
-    source: "pack" | "api";
-    enabled: boolean;
-    override: boolean | null;
-    armed_at: Date;
-    created: Date;
-    updated: Date;
-    label: string;
-    description: string | null;
-    trigger_ref: string;
-    action_ref: string;
-    when: string | null;
-    conditions: Json;
-    trigger_params: JsonObject;
-    action_params: JsonObject;
-    hash: string;
-  }>(
-    `SELECT id, ref, CASE WHEN pack_id IS NULL THEN 'api' ELSE 'pack' END AS source, enabled, override, armed_at, created, updated,
-       label, description, trigger_ref, action_ref, "when", conditions, trigger_params, action_params, hash
-     FROM rule WHERE retired_at IS NULL ORDER BY id`,
-  );
-  return rows.map((row) => ({
-    id: row.id,
-    ref: row.ref,
-    source: row.source,
-    enabled: row.enabled,
-    override: row.override,
-    armedAt: row.armed_at.toISOString(),
-    created: row.created.toISOString(),
-    updated: row.updated.toISOString(),
-    definition:
-      row.source === "pack"
-        ? null
-        : {
-            kind: "rule",
-            ref: row.ref,
-            pack: row.ref.slice(0, row.ref.indexOf(".")),
-            label: row.label,
-            description: row.description,
-            enabled: row.enabled,
-            tags: [],
-            file: "",
-            hash: row.hash,
-            trigger: row.trigger_ref,
-            action: row.action_ref,
-            when: row.when,
-            conditions: row.conditions,
-            trigger_params: row.trigger_params,
-            action_params: row.action_params,
-          },
-  }));
 }
 
 type Columns = Readonly<Record<string, "text" | "boolean" | "jsonb" | "text[]">>;
@@ -227,20 +123,10 @@ const ruleColumns: Columns = {
   action_params: "jsonb",
 };
 
-function storeComponents(
-  tx: Sql,
-  table: "trigger" | "action" | "sensor" | "rule",
-  columns: Columns,
-  pack: string,
-  rows: readonly { readonly ref: string }[],
-) {
-  return [
-    tx.query(upsert(table, columns), [jsonText([...rows]), pack]),
-    tx.query(
-      `UPDATE ${table} SET retired_at = now() WHERE retired_at IS NULL AND pack_id = (SELECT id FROM pack WHERE ref = $2) AND ref <> ALL($1::text[])`,
-      [rows.map((row) => row.ref), pack],
-    ),
-  ];
+type Table = "trigger" | "action" | "sensor" | "rule";
+
+function retire(table: Table): string {
+  return `UPDATE ${table} SET retired_at = now() WHERE retired_at IS NULL AND pack_id = (SELECT id FROM pack WHERE ref = $1)`;
 }
 
 /** Columns of a component that say what it runs and for which pack; the row keeps ids, the files keep names. */
@@ -265,11 +151,13 @@ function upsert(table: string, columns: Columns): string {
       ? `, override = CASE WHEN rule.retired_at IS NULL THEN rule.override END, armed_at = CASE WHEN rule.retired_at IS NULL
            AND rule.trigger_ref = excluded.trigger_ref AND rule.trigger_params = excluded.trigger_params THEN rule.armed_at ELSE now() END`
       : "";
+  // One made through the API is the operator's, whatever a pack's file calls itself.
+  const own = table === "rule" ? " AND (rule.pack_id IS NOT NULL OR rule.retired_at IS NOT NULL)" : "";
   return `INSERT INTO ${table} AS ${table} (ref, hash, ${names.join(", ")}${linked})
     SELECT ref, hash, ${names.join(", ")}${pack}${runtime}
     FROM jsonb_to_recordset($1::jsonb) AS given (ref text, hash text, ${types.join(", ")}${withRuntime ? ", runtime text" : ""})
     ON CONFLICT (ref) DO UPDATE SET hash = excluded.hash, ${updates.join(", ")}, updated = now(), retired_at = NULL${armed}
-    WHERE ${table}.hash IS DISTINCT FROM excluded.hash OR ${table}.retired_at IS NOT NULL`;
+    WHERE (${table}.hash IS DISTINCT FROM excluded.hash OR ${table}.retired_at IS NOT NULL)${own}`;
 }
 
 function ruleFields(rule: RuleDefinition) {

@@ -4,18 +4,22 @@ import { AttuneError, toError } from "../errors.ts";
 import type { Problem } from "../plugin.ts";
 import { type FileStates, isMissing } from "./files.ts";
 import { digest } from "./hash.ts";
+import { INSTALLED, isLeftover } from "./leftovers.ts";
 import { mistake } from "./problems.ts";
 
 /** Most entries looked at in one folder of a pack, and in its whole `lib` tree. */
 export const MAX_FILES = 10_000;
-/** Made by tools beside the sources, and never what an author edits. */
-const IGNORED = new Set(["node_modules", ".git", "__pycache__"]);
 
 /**
  * One digest over names and contents of all files below `folder`; a missing folder has that of an empty one. What can't be
- * read is reported and left out.
+ * read is reported and left out, and so is, silently, what `isPart` refuses.
  */
-export async function hashTree(root: string, folder: string, files: FileStates): Promise<{ hash: string; problems: Problem[] }> {
+export async function hashTree(
+  root: string,
+  folder: string,
+  files: FileStates,
+  isPart: (relative: string) => boolean = () => true,
+): Promise<{ hash: string; problems: Problem[] }> {
   const parts: string[] = [];
   const problems: Problem[] = [];
   let seen = 0;
@@ -24,14 +28,15 @@ export async function hashTree(root: string, folder: string, files: FileStates):
     for (const entry of list(directory)) {
       seen += 1;
       if (seen > MAX_FILES) return;
-      await add(entry, `${directory}/${entry.name}`);
+      const relative = `${directory}/${entry.name}`;
+      if (isPart(relative)) await add(entry, relative);
     }
   }
 
   function list(directory: string): Dirent[] {
     try {
       const entries = readdirSync(files.resolve(directory), { withFileTypes: true });
-      return entries.filter(({ name }) => !IGNORED.has(name)).sort(byName);
+      return entries.filter(({ name }) => name !== INSTALLED && !isLeftover(name)).sort(byName);
     } catch (error) {
       if (!isMissing(error)) refuse(directory, error);
       return [];

@@ -1,11 +1,13 @@
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, readFileSync } from "node:fs";
 import { AttuneError, toError } from "../errors.ts";
-import { pipe } from "../libc.ts";
+import { memoryFile, pipe } from "../libc.ts";
 import type { Awaitable } from "../plugin.ts";
 
 export interface ChildSpec {
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
+  /** Where the pack's files lie that it runs from; they must stay there while it lives. */
+  readonly packDir: string;
   /** The whole environment of the child. */
   readonly env: Readonly<Record<string, string>>;
   /** Text: written, then end of file. `open`: a pipe to `Child.send` to. */
@@ -69,9 +71,11 @@ export function startChild(spec: ChildSpec): Child {
     await settleWithin(drainLimit, readers);
     // Whatever the child left behind in its group ends with it.
     signal("SIGKILL");
-    for (const reader of readers) reader.cancel();
+    for (const reader of readers) reader.finish();
     await Promise.all(readers.map((reader) => reader.done));
-    return process_.signalCode === null ? { code: process_.exitCode ?? 0, signal: null } : { code: null, signal: String(process_.signalCode) };
+    return process_.signalCode === null
+      ? { code: process_.exitCode ?? 0, signal: null }
+      : { code: null, signal: String(process_.signalCode) };
   }
   const exited = wait();
 
@@ -88,8 +92,8 @@ export function startChild(spec: ChildSpec): Child {
     },
     async stop(grace) {
       const sink = process_.stdin;
-      // The child may have closed its end: that is no reason not to stop it.
-      if (sink && typeof sink !== "number") await Promise.try(() => sink.end()).catch(() => {});
+      // The child may have closed its end, or never read what was sent: no reason to stop it later.
+      if (sink && typeof sink !== "number") void Promise.try(() => sink.end()).catch(() => {});
       signal("SIGTERM");
       const timer = setTimeout(() => signal("SIGKILL"), grace);
       try {
@@ -102,12 +106,22 @@ export function startChild(spec: ChildSpec): Child {
 }
 
 function spawn(spec: ChildSpec, stdout: number, stderr: number) {
-  const stdin = spec.stdin === "open" ? "pipe" : spec.stdin === "none" ? "ignore" : Buffer.from(spec.stdin.text);
-  return Bun.spawn({ cmd: [...spec.argv], cwd: spec.cwd, env: { ...spec.env }, stdin, stdout, stderr, detached: true });
+  const stdin = spec.stdin === "open" ? "pipe" : spec.stdin === "none" ? "ignore" : memoryFile(spec.stdin.text);
+  try {
+    return Bun.spawn({ cmd: [...spec.argv], cwd: spec.cwd, env: { ...spec.env }, stdin, stdout, stderr, detached: true });
+  } finally {
+    if (typeof stdin === "number") closeSync(stdin);
+  }
 }
 
 function cannotStart(spec: ChildSpec, error: Error): AttuneError {
   const code = (error as NodeJS.ErrnoException).code;
+  // The kernel says the same of a missing program and of a missing directory to start it in.
+  if (code === "ENOENT" && !existsSync(spec.cwd)) {
+    return new AttuneError("RUNTIME_UNAVAILABLE", `cannot start ${spec.argv[0]}: its directory ${spec.cwd} is gone`, {
+      cause: error,
+    });
+  }
   const hint =
     code === "ENOENT"
       ? "install it, or check the interpreter line of the script"
@@ -120,29 +134,54 @@ function cannotStart(spec: ChildSpec, error: Error): AttuneError {
 }
 
 interface Reader {
+  /** Resolves when all was delivered and the descriptor is closed. */
   readonly done: Promise<void>;
-  cancel(): void;
+  /** Takes what lies in the pipe by now and then ends, whoever may still hold its other end. */
+  finish(): void;
 }
+
+/** At least what a pipe and the stream in front of it hold. */
+const pipeSize = 512 * 1024;
+/** Milliseconds after which a pipe that gives nothing is empty. */
+const emptyAfter = 100;
 
 function read(fd: number, deliver: (chunk: Uint8Array) => Awaitable<void>): Reader {
   const reader = Bun.file(fd).stream().getReader();
+  let left = Number.POSITIVE_INFINITY;
+  let finishing = false;
+  let waiting = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  // The pending read then resolves as done.
+  const cancel = () => void reader.cancel().catch(() => {});
+  const cancelWhenEmpty = () => {
+    timer = setTimeout(cancel, emptyAfter);
+  };
+
   async function loop(): Promise<void> {
     try {
-      for (;;) {
+      while (left > 0) {
+        waiting = true;
+        if (finishing) cancelWhenEmpty();
         const { done, value } = await reader.read();
+        waiting = false;
+        clearTimeout(timer);
         if (done) return;
+        left -= value.byteLength;
         await deliver(value);
       }
+      cancel();
     } finally {
       closeSync(fd);
     }
   }
-  const done = loop();
+
   return {
-    done,
-    cancel() {
-      // After the end this is a no-op; before it, the pending read resolves as done.
-      void reader.cancel().catch(() => {});
+    done: loop(),
+    finish() {
+      finishing = true;
+      left = pipeSize;
+      if (waiting) cancelWhenEmpty();
     },
   };
 }

@@ -9,7 +9,11 @@ export interface LineSplitter {
  * Each complete line is handed to `onLine` in order, without its line end; invalid UTF-8 is replaced. A line longer than
  * `limit` bytes is dropped up to its end and `onTooLong` told once. `push` resolves when `onLine` took every line in it.
  */
-export function createLineSplitter(limit: number, onLine: (line: string) => Promise<void> | void, onTooLong: () => void): LineSplitter {
+export function createLineSplitter(
+  limit: number,
+  onLine: (line: string) => Promise<void> | void,
+  onTooLong: () => void,
+): LineSplitter {
   let parts: Uint8Array[] = [];
   let size = 0;
   let dropping = false;
@@ -34,8 +38,8 @@ export function createLineSplitter(limit: number, onLine: (line: string) => Prom
       parts = [];
       onTooLong();
     } else {
-      // The reader may reuse its buffer for the next chunk.
-      parts.push(part.slice());
+      // A copy, since the reader may reuse its buffer for the next chunk; `slice` of a Buffer would be none.
+      parts.push(new Uint8Array(part));
     }
   }
 

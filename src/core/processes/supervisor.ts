@@ -38,8 +38,11 @@ export interface ProcessState {
 }
 
 export interface Supervisor<W extends Wanted> {
-  /** Replaces the list of what should run. What is in both lists with the same identity is left alone. */
-  want(list: readonly W[]): void;
+  /**
+   * Replaces the list of what should run. What is in both lists with the same identity is left alone; the refs of those
+   * that are replaced by another identity are returned.
+   */
+  want(list: readonly W[]): string[];
   states(): readonly ProcessState[];
   log(ref: string): RecentLines | undefined;
   /** Ends everything; resolves when all processes are gone. */
@@ -57,11 +60,11 @@ export function createSupervisor<W extends Wanted>(options: SupervisorOptions<W>
     want(list) {
       const refs = new Set(list.map((wanted) => wanted.ref));
       for (const [ref, process] of processes) if (!refs.has(ref)) process.want(null);
-      for (const wanted of list) {
+      return list.flatMap((wanted) => {
         const known = processes.get(wanted.ref) ?? supervise(wanted.ref, options);
         processes.set(wanted.ref, known);
-        known.want(wanted);
-      }
+        return known.want(wanted) ? [wanted.ref] : [];
+      });
     },
     states: () => [...processes.values()].map((process) => process.state()),
     log: (ref) => processes.get(ref)?.lines,
@@ -73,7 +76,8 @@ export function createSupervisor<W extends Wanted>(options: SupervisorOptions<W>
 }
 
 interface Supervised<W> {
-  want(wanted: W | null): void;
+  /** Whether a process that runs is replaced by it. */
+  want(wanted: W | null): boolean;
   state(): ProcessState;
   /** Resolves when it is not wanted and not running. */
   idle(): Promise<void>;
@@ -140,7 +144,8 @@ function supervise<W extends Wanted>(ref: string, options: SupervisorOptions<W>)
     let failed = 0;
     for (let wanted = desired; wanted !== null; wanted = desired) {
       if (wanted.unavailable !== null) {
-        if (state.status !== "unavailable" || state.reason !== wanted.unavailable) enter("unavailable", { reason: wanted.unavailable });
+        if (state.status !== "unavailable" || state.reason !== wanted.unavailable)
+          enter("unavailable", { reason: wanted.unavailable });
         await nudged();
         continue;
       }
@@ -169,14 +174,16 @@ function supervise<W extends Wanted>(ref: string, options: SupervisorOptions<W>)
     lines,
     state: () => state,
     want(wanted) {
+      const replaces = state.pid !== null && wanted !== null && desired !== null && wanted.identity !== desired.identity;
       desired = wanted;
       nudge.resolve();
-      if (wanted === null || loop) return;
+      if (wanted === null || loop) return replaces;
       nudge = Promise.withResolvers();
       loop = keepRunning().finally(() => {
         loop = undefined;
         if (desired !== null) this.want(desired);
       });
+      return replaces;
     },
     async idle() {
       await loop;

@@ -19,6 +19,7 @@ export const python: RuntimePlugin = {
   },
   launch: ({ entrypoint, interpreter, pack }) => ({
     argv: [interpreter.path ?? "python3", "-u", entrypoint],
-    env: { PYTHONPATH: path.join(pack.dir, "lib") },
+    // The pack's files are a read-only copy: compiled modules have no place beside them.
+    env: { PYTHONPATH: path.join(pack.dir, "lib"), PYTHONDONTWRITEBYTECODE: "1" },
   }),
 };

@@ -1,0 +1,84 @@
+import type { Problem } from "../plugin.ts";
+import type { LoadedPack } from "../registry.ts";
+import type { Disk } from "./disk.ts";
+import { type PackPlan, planPack } from "./plan.ts";
+import { mistake } from "./problems.ts";
+import { withSnapshot } from "./versions.ts";
+
+/** What is served, besides the registry; replaced whole once the database has it. */
+export interface Served {
+  readonly packs: ReadonlyMap<string, LoadedPack>;
+  /** The directory that serves each ref. */
+  readonly owners: ReadonlyMap<string, string>;
+  /** The mistakes shown of each pack's own files. */
+  readonly problems: ReadonlyMap<string, readonly Problem[]>;
+  /** Packs on disk of which no version could be served yet. */
+  readonly broken: ReadonlyMap<string, readonly Problem[]>;
+}
+export type Draft = { readonly [Key in keyof Served]: Served[Key] extends ReadonlyMap<infer K, infer V> ? Map<K, V> : never };
+
+export function draftOf(served: Served): Draft {
+  return {
+    packs: new Map(served.packs),
+    owners: new Map(served.owners),
+    problems: new Map(served.problems),
+    broken: new Map(served.broken),
+  };
+}
+
+/** What a reload does to one pack; `plan` null: it is retired. */
+export interface Step {
+  readonly ref: string;
+  readonly dir: string;
+  readonly plan: PackPlan | null;
+}
+
+export interface Decision {
+  readonly steps: readonly Step[];
+  /** Bad news is held back: look at the directory again once it has settled. */
+  readonly lookAgain: boolean;
+}
+
+/** Decides what becomes of one directory and puts the outcome into the draft. */
+export function decide(
+  draft: Draft,
+  disk: Disk,
+  dir: string,
+  options: { settled: boolean; isWanted: (ref: string) => boolean },
+): Decision {
+  const { settled } = options;
+  const scanned = disk.scans.get(dir);
+  const gone = [...draft.owners].filter(([ref, owner]) => owner === dir && ref !== scanned?.ref).map(([ref]) => ref);
+  if (gone.length > 0 && !settled) return { steps: [], lookAgain: true };
+  for (const ref of gone) {
+    draft.packs.delete(ref);
+    draft.owners.delete(ref);
+    draft.problems.delete(ref);
+  }
+  const retired = gone.map((ref): Step => ({ ref, dir, plan: null }));
+  if (!scanned || !options.isWanted(scanned.ref)) return { steps: retired, lookAgain: false };
+
+  const { ref } = scanned;
+  const owner = draft.owners.get(ref);
+  const second = `${ref} (${dir})`;
+  if (owner !== undefined && owner !== dir && disk.scans.has(owner)) {
+    draft.broken.set(second, [mistake("pack.yaml", null, `the ref ${ref} is taken by ${owner}`, "give this pack another ref")]);
+    return { steps: retired, lookAgain: false };
+  }
+  draft.broken.delete(second);
+  const live = draft.packs.get(ref);
+  const plan = planPack(live, draft.problems.get(ref) ?? draft.broken.get(ref) ?? [], scanned, settled);
+  const { lookAgain } = plan;
+  if (plan.next) {
+    const copy = disk.copies.get(dir);
+    draft.packs.set(ref, withSnapshot(plan.next, live, scanned, copy ? { hash: copy.hash, dir: copy.dir } : null));
+    draft.owners.set(ref, dir);
+    draft.problems.set(ref, plan.problems);
+    draft.broken.delete(ref);
+  } else if (settled) {
+    draft.broken.set(ref, plan.problems);
+  } else {
+    return { steps: retired, lookAgain };
+  }
+  return { steps: [...retired, { ref, dir, plan }], lookAgain };
+}
