@@ -1,4 +1,4 @@
-import type { ExecutionRecord, History } from "../../src/api/history.ts";
+import type { ExecutionRecord, History, PackHistoryRecord } from "../../src/api/history.ts";
 import type { Page, Slice } from "../../src/api/paging.ts";
 import { slice } from "../../src/api/paging.ts";
 import { startApi } from "../../src/api/server.ts";
@@ -180,6 +180,20 @@ export function record(id: string, action: string): ExecutionRecord {
   };
 }
 
+/** The pack `demo` at its last reload. */
+export const reloaded: PackHistoryRecord = {
+  id: 1,
+  created: time,
+  version: "1.2.3",
+  snapshot: null,
+  added: ["demo.greet", "demo.wait"],
+  changed: ["demo"],
+  removed: ["demo.old"],
+  errors: [{ file: "actions/bad.yaml", line: 3, column: 7, message: "unknown type", hint: "write string" }],
+  timing: { watch_ms: 2.5, parse_ms: 1.2, database_ms: 4, publish_ms: 0.3 },
+  ms: 8,
+};
+
 function memoryHistory(executions: Map<string, ExecutionRecord>, outputs: Map<string, { chunks: OutputChunk[] }>): History {
   const none = async (_filter: unknown, page: Page): Promise<Slice<never>> => slice([], page);
   return {
@@ -203,6 +217,7 @@ function memoryHistory(executions: Map<string, ExecutionRecord>, outputs: Map<st
     event: async () => null,
     enforcements: none,
     enforcement: async () => null,
+    packHistory: async (ref, page) => slice(ref === "demo" ? [reloaded] : [], page),
   };
 }
 

@@ -125,6 +125,8 @@ export function demoRegistry(): Registry {
     rules: new Map(),
     runtimes: new Map(),
     problems: [problem],
+    snapshot: null,
+    kept: new Map(),
   };
   const rules = [
     demoRule(

@@ -7,6 +7,7 @@ import { databaseHistory } from "../../src/api/queries.ts";
 import { loadAssets } from "../../src/assets.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { migrate } from "../../src/core/migrate.ts";
+import { recordReload } from "../../src/core/packs/history.ts";
 import type { Storage } from "../../src/core/plugin.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { postgres } from "../../src/plugins/storage/postgres/index.ts";
@@ -149,6 +150,66 @@ test("events and enforcements", async () => {
     { id: idOf(900), reason: "level > 5" },
   ]);
   expect(await list(`/enforcements/${idOf(900)}`)).toMatchObject({ event_id: eventId, rule_ref: "demo.r", status: "unmatched" });
+});
+
+describe("the history of a pack", () => {
+  const timing = { watch: 2.5, parse: 1.2, database: 4.04, publish: 0.3 };
+  const report = {
+    snapshot: "abc",
+    changes: [],
+    added: [],
+    changed: [],
+    removed: [],
+    problems: [],
+    filesChanged: false,
+    isNews: true,
+    timing,
+    ms: 8,
+  };
+  const mistake = { file: "rules/r.yaml", line: 3, column: 7, message: "unknown key", hint: null };
+
+  test("comes newest first, with where the time went", async () => {
+    await recordReload(storage, { ...report, pack: "demo", version: "1.0.0", added: ["demo.a", "demo.b"] });
+    await recordReload(storage, {
+      ...report,
+      pack: "demo",
+      version: "1.0.1",
+      changed: ["demo", "demo.a"],
+      removed: ["demo.b"],
+      problems: [
+        { ...mistake, severity: "error", frame: "> 3 | x" },
+        { ...mistake, severity: "warning" },
+      ],
+    });
+    await recordReload(storage, { ...report, pack: "gone", version: null });
+    const response = await api.request("/api/v1/packs/demo/history");
+    const { items } = (await response.json()) as { items: object[] };
+    expect(items).toEqual([
+      {
+        id: 2,
+        created: expect.stringMatching(/^\d{4}-.*Z$/),
+        version: "1.0.1",
+        snapshot: "abc",
+        added: [],
+        changed: ["demo", "demo.a"],
+        removed: ["demo.b"],
+        errors: [mistake],
+        timing: { watch_ms: 2.5, parse_ms: 1.2, database_ms: 4, publish_ms: 0.3 },
+        ms: 8,
+      },
+      expect.objectContaining({ id: 1, version: "1.0.0", added: ["demo.a", "demo.b"], errors: [] }),
+    ]);
+    const second = await api.request("/api/v1/packs/demo/history?limit=1&page=2");
+    expect(await second.json()).toMatchObject({ items: [{ id: 1 }], pagination: { total_items: 2, has_next: false } });
+  });
+
+  test("is there for a pack that is gone, and not for one that never was", async () => {
+    expect(await (await api.request("/api/v1/packs/gone/history")).json()).toMatchObject({ items: [{ version: null }] });
+    const response = await api.request("/api/v1/packs/demmo/history");
+    expect([response.status, await response.json()]).toEqual([404, expect.objectContaining({ hint: "did you mean demo?" })]);
+    // Known, but never reloaded since its history began.
+    expect(await (await api.request("/api/v1/packs/broken/history")).json()).toMatchObject({ items: [] });
+  });
 });
 
 describe("SQL in any parameter", () => {

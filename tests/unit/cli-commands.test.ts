@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { startTestApi, type TestApi, token } from "../support/api.ts";
+import { reloaded, startTestApi, type TestApi, token } from "../support/api.ts";
 import { terminal } from "../support/terminal.ts";
 import { until } from "../support/until.ts";
 
@@ -230,6 +230,17 @@ test("trigger emit sends a payload in the types of the trigger", async () => {
 test("pack reload says what changed", async () => {
   expect((await attune("pack", "reload", "demo")).out).toBe("demo: added demo.new (1 ms)\n");
   expect((await attune("pack", "reload", "nope")).code).toBe(3);
+});
+
+test("pack history is a line for each reload", async () => {
+  const { code, out } = await attune("pack", "history", "demo", "--limit", "5");
+  expect(code).toBe(0);
+  const [head, line] = out.split("\n").map((text) => text.split(/ {2,}/));
+  expect(head).toEqual(["CREATED", "VERSION", "CHANGES", "ERRORS", "MS", "WATCH", "PARSE", "DATABASE", "PUBLISH"]);
+  expect(line?.slice(1)).toEqual(["1.2.3", "+greet +wait ~pack.yaml -old", "1", "8", "2.5", "1.2", "4", "0.3"]);
+  expect(JSON.parse((await attune("pack", "history", "demo", "-j")).out)).toEqual([reloaded]);
+  expect((await attune("pack", "history", "demmo")).code).toBe(3);
+  expect((await attune("pack", "history", "broken")).err).toBe("no reloads\n");
 });
 
 test("sensor logs can be followed until interrupted", async () => {

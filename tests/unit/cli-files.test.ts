@@ -45,11 +45,66 @@ describe("pack validate", () => {
     writeFileSync(path.join(dir, "bad/actions/a.yaml"), "ref: bad.a\nrunner_type: shel\nentry_point: a.sh\nlabl: x\n");
     const { code, out } = await attune("pack", "validate", "bad");
     expect(code).toBe(1);
-    expect(out).toMatch(/^actions\/a\.yaml:2:\d+: error: .*shel/m);
-    expect(out).toMatch(/^actions\/a\.yaml:4:\d+: warning: .*labl/m);
+    expect(out).toBe(
+      [
+        'bad/actions/a.yaml:2:14: error: there is no runtime "shel"',
+        "    1 | ref: bad.a",
+        "  > 2 | runner_type: shel",
+        "      |              ^",
+        "    3 | entry_point: a.sh",
+        "  hint: did you mean shell?",
+        "bad/actions/a.yaml:4:1: warning: unknown key `labl` is ignored",
+        "    3 | entry_point: a.sh",
+        "  > 4 | labl: x",
+        "      | ^",
+        "  hint: did you mean `label`?",
+        "1 error, 1 warning",
+        "",
+      ].join("\n"),
+    );
     const json = JSON.parse((await attune("pack", "validate", "bad", "-o", "json")).out);
-    expect(json).toContainEqual(expect.objectContaining({ severity: "error", file: "actions/a.yaml", line: 2 }));
+    const placed = { pack: "bad", path: "bad/actions/a.yaml", file: "actions/a.yaml", line: 2, column: 14 };
+    expect(json).toContainEqual(expect.objectContaining({ severity: "error", ...placed, hint: "did you mean shell?" }));
     expect((await attune("pack", "validate", "nowhere")).code).toBe(3);
+  });
+
+  test("takes several packs, and directories of packs", async () => {
+    for (const [name, yaml] of [
+      ["many/one", "ref: one\nversion: 1.0.0\n"],
+      ["many/two", "ref: two\nversion: 1\n"],
+      ["three", "ref: three\nversion: 1.0.0\n"],
+    ] as const) {
+      mkdirSync(path.join(dir, name), { recursive: true });
+      writeFileSync(path.join(dir, name, "pack.yaml"), yaml);
+    }
+    mkdirSync(path.join(dir, "many/no_pack"));
+    const { code, out } = await attune("pack", "validate", "many/", "three", "./many/one");
+    expect(code).toBe(1);
+    expect(out).toStartWith("many/one is valid\nmany/two/pack.yaml:2:10: error: ");
+    expect(out).toEndWith("\nthree is valid\n1 error, 0 warnings\n");
+    expect(await attune("pack", "validate", "many/one", "three")).toEqual({
+      code: 0,
+      out: "many/one is valid\nthree is valid\n",
+      err: "",
+    });
+    expect((await attune("pack", "validate", path.join(dir, "three"))).out).toBe(`${path.join(dir, "three")} is valid\n`);
+    // Neither a pack nor a directory of packs: what is missing is said.
+    expect((await attune("pack", "validate", "many/no_pack")).out).toContain(
+      "many/no_pack/pack.yaml: error: pack.yaml is missing",
+    );
+  });
+
+  test("judges what rules give to the triggers and actions of the core pack", async () => {
+    mkdirSync(path.join(dir, "timed/rules"), { recursive: true });
+    writeFileSync(path.join(dir, "timed/pack.yaml"), "ref: timed\nversion: 1.0.0\n");
+    const rule = "ref: t\ntrigger_ref: core.crontimer\ntrigger_params:\n  expression: 99 * * * *\naction_ref: core.echo\n";
+    writeFileSync(path.join(dir, "timed/rules/t.yaml"), rule);
+    const { code, out } = await attune("pack", "validate", "timed");
+    expect(code).toBe(1);
+    expect(out).toStartWith(
+      "timed/rules/t.yaml:4:15: error: trigger_params: expression: must be a cron expression of five fields",
+    );
+    expect(out).toContain("invalid value for minute: 99");
   });
 
   test("fails on warnings only when asked to", async () => {

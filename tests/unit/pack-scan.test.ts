@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFil
 import { type FileState, fileStates } from "../../src/core/packs/files.ts";
 import { findPacks } from "../../src/core/packs/find.ts";
 import { scanPack } from "../../src/core/packs/scan.ts";
-import { validatePack } from "../../src/core/packs/validate.ts";
+import { validatePacks } from "../../src/core/packs/validate.ts";
 import { brief, builtinNames, MANIFEST, scanFiles } from "../support/pack-scans.ts";
 import { tempDir, writePack } from "../support/packs.ts";
 
@@ -170,11 +170,11 @@ describe("hashes", () => {
     "pack.yaml": MANIFEST,
     "lib/util.sh": "x=1\n",
     "actions/a.yaml": "ref: p.a\nentry_point: a.sh\nparameters: {x: {type: string, default: 1}}\n",
-    "actions/a.sh": "#!/bin/sh\n",
+    "actions/a.sh": "#!/bin/sh\n. lib/util.sh\n",
     "actions/b.yaml": "ref: p.b\nentry_point: b.sh\n",
     "actions/b.sh": "#!/bin/sh\n",
-    "sensors/s.yaml": "ref: p.s\nentry_point: s.py\ntrigger_types: [t]\n",
-    "sensors/s.py": "",
+    "sensors/s.yaml": "ref: p.s\nentry_point: s\nrunner_type: native\ntrigger_types: [t]\n",
+    "sensors/s": "#!/bin/sh\n",
     "triggers/t.yaml": "ref: p.t\n",
     "rules/r.yaml": "ref: r\ntrigger_ref: t\naction_ref: a\n",
   };
@@ -195,8 +195,8 @@ describe("hashes", () => {
     ],
     ["one script", { "actions/a.sh": "#!/bin/sh\necho\n" }, ["p.a"]],
     ["one definition", { "actions/b.yaml": "ref: p.b\nentry_point: b.sh\ntimeout: 3\n" }, ["p.b"]],
-    ["a shared library", { "lib/util.sh": "x=2\n" }, ["p.a", "p.b", "p.s"]],
-    ["a new file deep in the library", { "lib/deep/er.py": "" }, ["p.a", "p.b", "p.s"]],
+    ["a library that a script uses, and a program may use", { "lib/util.sh": "x=2\n" }, ["p.a", "p.s"]],
+    ["a new file deep in the library, which only a program may use", { "lib/deep/er.py": "" }, ["p.s"]],
     ["what tools leave behind", { "lib/__pycache__/x.pyc": "x", "lib/node_modules/a/b.js": "x", "README.md": "x" }, []],
     ["the runtime", { "actions/b.yaml": "ref: p.b\nentry_point: b.sh\nrunner_type: python\n" }, ["p.b"]],
     ["a trigger", { "triggers/t.yaml": "ref: p.t\noutput: {x: {type: string}}\n" }, ["p.t"]],
@@ -410,7 +410,9 @@ describe("findPacks", () => {
   });
 });
 
-describe("validatePack", () => {
+describe("validatePacks", () => {
+  const nothing = { triggers: new Map(), actions: new Map() };
+
   test("also finds refs to what the pack itself lacks", async () => {
     const dir = writePack(`${fresh()}/p`, {
       "pack.yaml": MANIFEST,
@@ -419,12 +421,44 @@ describe("validatePack", () => {
       "rules/r.yaml": "ref: r\ntrigger_ref: tik\naction_ref: broken\n",
       "rules/s.yaml": "ref: s\ntrigger: core.intervaltimer\naction: nothing\n",
     });
-    const problems = await validatePack(dir, { runtimeNames: builtinNames });
+    const [validated] = await validatePacks([dir], { runtimeNames: builtinNames, known: nothing });
+    const problems = validated?.problems ?? [];
     expect(problems.map(brief)).toEqual([
       "error actions/broken.yaml:2:14 `entry_point` names no file: there is no actions/gone.sh",
       "error rules/r.yaml:2:14 there is no trigger p.tik",
       "error rules/s.yaml:3:9 there is no action p.nothing",
     ]);
     expect(problems[1]?.hint).toBe("did you mean p.tick?");
+    expect(problems[1]?.frame).toContain("> 2 | trigger_ref: tik\n");
+  });
+
+  test("looks into the other packs it was given, and asks nothing of those it was not", async () => {
+    const root = fresh();
+    const dirs = [
+      writePack(`${root}/p`, {
+        "pack.yaml": MANIFEST,
+        "rules/r.yaml": "ref: r\ntrigger_ref: q.tick\naction_ref: q.nothing\ntrigger_params: {sped: 1}\n",
+        "rules/s.yaml": "ref: s\ntrigger_ref: elsewhere.t\naction_ref: elsewhere.a\ntrigger_params: {sped: 1}\n",
+        "actions/a.yaml": "ref: p.a\nrunner_type: awk\nentry_point: a.awk\n",
+        "actions/a.awk": "",
+      }),
+      writePack(`${root}/q`, {
+        "pack.yaml": "ref: q\nversion: 1.0.0\n",
+        "triggers/t.yaml": "ref: q.tick\nparameters: {speed: {type: integer}}\n",
+        "runtimes/awk.yaml": "ref: q.awk\nexecution_config: {interpreter: {binary: awk, args: [-f]}}\n",
+      }),
+    ];
+    const validated = await validatePacks(dirs, { runtimeNames: builtinNames, known: nothing });
+    expect(validated.map(({ ref, problems }) => [ref, problems.map(brief)])).toEqual([
+      [
+        "p",
+        [
+          "error rules/r.yaml:3:13 there is no action q.nothing",
+          "error rules/r.yaml:4:18 trigger_params: unknown parameter `sped`",
+        ],
+      ],
+      ["q", []],
+    ]);
+    expect(validated[0]?.problems[1]?.hint).toBe("did you mean `speed`?");
   });
 });

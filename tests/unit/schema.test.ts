@@ -216,7 +216,7 @@ describe("action_params of rules", () => {
     [{ url, tags: ["{{ payload.a }}", "{{ payload.a }}"] }],
     [{ url, deep: true, ratio: null }],
   ])("%j passes", (params) => {
-    expect(() => checkTemplated(flat, params)).not.toThrow();
+    expect(checkTemplated(flat, params)).toEqual([]);
   });
 
   test.each<[JsonObject, (string | number)[], string]>([
@@ -226,15 +226,13 @@ describe("action_params of rules", () => {
     [{ url, headers: ["{{ payload.a }}"] }, ["headers"], "headers: must be object, got a list of 1"],
     [{ url, sceonds: "{{ payload.s }}" }, ["sceonds"], "unknown parameter `sceonds`"],
   ])("%j does not", (params, path, message) => {
-    const error = thrownBy(() => checkTemplated(flat, params));
-    expect(error).toMatchObject({ code: "PARAMETERS_INVALID", message });
-    expect(spotOf(error)?.path).toEqual(path);
+    expect(checkTemplated(flat, params)).toMatchObject([{ message, path }]);
   });
 
   test("a choice between schemas is left to the event when a template takes part", () => {
     const choice = normaliseSchema({ x: { anyOf: [{ type: "integer" }, { properties: { n: { type: "integer" } } }] } }, "p");
-    expect(() => checkTemplated(choice, { x: { n: "{{ payload.n }}" } })).not.toThrow();
-    expect(() => checkTemplated(choice, { x: { n: "five" } })).toThrow();
+    expect(checkTemplated(choice, { x: { n: "{{ payload.n }}" } })).toEqual([]);
+    expect(checkTemplated(choice, { x: { n: "five" } })).not.toEqual([]);
   });
 
   test("what passes without a validator passes with one", () => {
@@ -251,7 +249,7 @@ describe("action_params of rules", () => {
         (params) => {
           fc.pre(!JSON.stringify(params).includes("{{"));
           const values = params as JsonObject;
-          expect(thrownBy(() => checkTemplated(plain, values)) === undefined).toBe(
+          expect(checkTemplated(plain, values).length === 0).toBe(
             thrownBy(() => compileSchema(plain).check(values)) === undefined,
           );
         },

@@ -94,7 +94,7 @@ describe("mistakes are found when the rule loads", () => {
     [{ a: { b: "{{ }}" } }, ["a", "b"], 0, "empty"],
     [{ a: "at {{ event.paylod.x }}" }, ["a"], 6, "event.paylod.x"],
     [{ a: "{{ nope.x }}" }, ["a"], 3, "nope"],
-    [{ a: "{{ payload.x + }}" }, ["a"], 14, "EOF"],
+    [{ a: "{{ payload.x + }}" }, ["a"], 14, "ends too early"],
     [{ a: "{{ payload.__proto__.x }}" }, ["a"], 3, "out of reach"],
     [{ a: "{{ payload.constructor }}" }, ["a"], 3, "out of reach"],
     [{ a: "{{ constructor.constructor('return 1')() }}" }, ["a"], undefined, ""],
