@@ -170,6 +170,7 @@ describe("handling", () => {
     const event = eventOf({ n: 1 });
     for (let i = 0; i < 6; i++) await expect(e.handle([event])).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
     expect(await counts(e.db.storage)).toMatchObject({ event: 0, execution: 0, rejected_event: 0 });
+    expect(e.changes).toEqual([]);
     fail = false;
     await e.handle([event]);
     await until(

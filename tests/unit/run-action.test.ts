@@ -52,7 +52,16 @@ function run(
       ...more.context,
     },
     {
-      execution: { id, action: "p.a", rule: "p.r", event: null, trigger: "p.t", parameters: { ...more.parameters }, attempt: 2, snapshot: null },
+      execution: {
+        id,
+        action: "p.a",
+        rule: "p.r",
+        event: null,
+        trigger: "p.t",
+        parameters: { ...more.parameters },
+        attempt: 2,
+        snapshot: null,
+      },
       action,
       runtime,
       timeout: more.timeout ?? 30,

@@ -1,20 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { createBatcher } from "../batches.ts";
-import { AttuneError, toError } from "../errors.ts";
+import { toError } from "../errors.ts";
 import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
 import type { Action, Registry } from "../registry.ts";
-import { settleAll } from "../settle.ts";
 import { createOutputBuffer, type OutputBuffer } from "./output.ts";
 import type { JobQueue } from "./queue.ts";
+import { createRecorder } from "./recorder.ts";
 import { failedRun, type Run, type RunContext, runAction, runLater } from "./run.ts";
-import {
-  abandonRunning,
-  type ClaimedExecution,
-  type FinishedExecution,
-  markFinished,
-  markRunning,
-  stillRunning,
-} from "./store.ts";
+import { abandonRunning, type ClaimedExecution, markRunning, stillRunning } from "./store.ts";
 
 export interface ExecutorOptions {
   readonly storage: Storage;
@@ -65,7 +56,6 @@ interface Active {
 
 /** The net under the wake-ups: a job nobody announced waits at most this long. */
 const pollEvery = 5_000;
-const retryAfter = 1_000;
 /** Milliseconds a stopping daemon waits for a database that is away. */
 const storeLimit = 5_000;
 
@@ -74,7 +64,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const active = new Map<string, Active>();
   /** Claimed in transactions that broke: whether they were committed, only the database knows. */
   const doubtful = new Map<string, ClaimedExecution>();
-  const givenUp = new AbortController();
   let claiming = 0;
   let stopping = false;
   let looking: Promise<void> | undefined;
@@ -83,54 +72,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   const free = () => (stopping || doubtful.size > 0 ? 0 : options.concurrency - active.size - claiming);
 
-  const write = (batch: readonly FinishedExecution[]) =>
-    persist(() =>
-      storage.transaction(async (tx) => {
-        await settleAll([
-          markFinished(tx, batch, owner),
-          queue.complete(
-            tx,
-            batch.map((one) => one.id),
-          ),
-        ]);
-      }),
-    );
-
-  const store = createBatcher<FinishedExecution>({
-    max: 64,
-    async run(batch) {
-      try {
-        await write(batch);
-      } catch (thrown) {
-        // One result the database can't take must neither hold up its neighbours nor leave its own row running for ever.
-        log.error("a result can't be stored as it is", { error: toError(thrown).message });
-        for (const one of batch) {
-          await write([one])
-            .catch((reason) => write([withoutResult(one, toError(reason))]))
-            .catch((reason) =>
-              log.error("an execution's end can't be stored", { execution: one.id, error: toError(reason).message }),
-            );
-        }
-      }
-    },
-  });
-
-  /**
-   * A result exists only here until it is stored, so this goes on until the database takes it; or until the daemon has to
-   * go, and the next one settles the row.
-   */
-  async function persist(write: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        return await write();
-      } catch (thrown) {
-        const error = toError(thrown);
-        if (!(error instanceof AttuneError && error.retryable) || givenUp.signal.aborted) throw error;
-        log.warn("cannot store results yet; trying again", { error: error.message });
-        await sleep(retryAfter, undefined, { signal: givenUp.signal }).catch(() => {}); // Given up: one last try.
-      }
-    }
-  }
+  const recorder = createRecorder(options);
 
   function launch(execution: ClaimedExecution): void {
     doubtful.delete(execution.id);
@@ -155,11 +97,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const run = found instanceof Promise ? runLater(execution, found.then(begin)) : begin(found);
     const stored = run.finished
       .then(async (finished) => {
-        await store(finished);
-        change("running", finished.status, finished.exitCode, finished.error);
+        if (await recorder.store(finished)) change("running", finished.status, finished.exitCode, finished.error);
       })
       .catch((thrown) =>
-        log.error("the result of an execution could not be stored", { execution: execution.id, error: toError(thrown).message }),
+        log.error("the end of an execution went wrong", { execution: execution.id, error: toError(thrown).message }),
       )
       .finally(() => {
         active.delete(execution.id);
@@ -272,15 +213,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
       await Promise.race([all(), Bun.sleep(drain)]);
       for (const { run } of active.values()) run.end("abandoned", "the daemon was stopped");
       await Promise.all([...active.values()].map(({ run }) => run.finished));
-      const timer = setTimeout(() => givenUp.abort(), storeLimit);
+      const timer = setTimeout(recorder.giveUp, storeLimit);
       await all();
       clearTimeout(timer);
     },
   };
   return api;
-}
-
-function withoutResult(finished: FinishedExecution, reason: Error): FinishedExecution {
-  const error = `the result could not be stored: ${reason.message}`;
-  return { ...finished, result: { succeeded: finished.status === "completed", error }, error, output: [] };
 }

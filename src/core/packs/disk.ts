@@ -14,6 +14,8 @@ export interface DiskOptions {
   readonly directories: readonly string[];
   /** Where the built-in core pack lies; a pack `core` in one of the directories replaces it. */
   readonly corePack: string;
+  /** Refs to load; null: all. The core pack is always loaded. */
+  readonly autoLoad: readonly string[] | null;
   /** Of plugins; packs may bring further ones. */
   readonly runtimes: readonly Runtime[];
   readonly checkRule: CheckRule;
@@ -29,6 +31,7 @@ export interface Disk {
   readonly copies: ReadonlyMap<string, Snapshot>;
   /** Those of plugins and those the packs declare. */
   readonly runtimes: readonly Runtime[];
+  isWanted(ref: string): boolean;
   /** Every directory that holds a pack or held one. */
   everything(): Promise<readonly string[]>;
   /**
@@ -44,6 +47,8 @@ export function openDisk(options: DiskOptions): Disk {
   const copies = new Map<string, Snapshot>();
   let runtimes = options.runtimes;
   let declared = "";
+
+  const isWanted = (ref: string) => ref === "core" || options.autoLoad === null || options.autoLoad.includes(ref);
 
   async function scanAll(dirs: readonly string[]): Promise<void> {
     const names = runtimeNamesOf({
@@ -62,7 +67,7 @@ export function openDisk(options: DiskOptions): Disk {
     // A pack may use a runtime that another one brings, so those that bring some are read first.
     const brings = (dir: string) => existsSync(path.join(dir, "runtimes")) || (scans.get(dir)?.runtimes.size ?? 0) > 0;
     await scanAll(dirs.filter(brings));
-    const definitions = [...scans.values()].flatMap((scan) => [...scan.runtimes.values()]);
+    const definitions = [...scans.values()].filter((scan) => isWanted(scan.ref)).flatMap((scan) => [...scan.runtimes.values()]);
     const key = definitions.map(({ ref, hash }) => `${ref} ${hash}`).join("\n");
     if (key === declared) {
       await scanAll(dirs.filter((dir) => !brings(dir)));
@@ -104,6 +109,7 @@ export function openDisk(options: DiskOptions): Disk {
     get runtimes() {
       return runtimes;
     },
+    isWanted,
     async everything() {
       const found = (await findPacks(options.directories)).map((pack) => pack.dir);
       return [...new Set([corePack, ...found, ...scans.keys()])];

@@ -12,8 +12,6 @@ import { retirePack, storePack, storeRuntimes } from "./store.ts";
 export interface ReconcilerOptions extends DiskOptions {
   readonly storage: Storage;
   readonly scope: Scope;
-  /** Refs to load; null: all. */
-  readonly autoLoad: readonly string[] | null;
   readonly compile: CompileRule;
   /** Called after each new registry is in force, with what changed. */
   readonly published: (registry: Registry, reports: readonly ReloadReport[]) => void;
@@ -49,6 +47,8 @@ const retryAfter = 1_000;
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { storage, log } = options;
   const disk = openDisk(options);
+  /** Looked at, but not in force yet: writing it failed. */
+  const unapplied = new Set<string>();
   const compiled = new WeakMap<RuleDefinition, ReturnType<CompileRule>>();
   let served: Served = { packs: new Map(), owners: new Map(), problems: new Map(), broken: new Map() };
   let rules: ReadonlyMap<string, StoredRule> = new Map();
@@ -69,14 +69,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function reload(dirty: ReadonlyMap<string, DirectoryChange | null>): Promise<readonly ReloadReport[]> {
     const began = performance.now();
-    const dirs = await disk.look(dirty.keys());
+    for (const dir of await disk.look(dirty.keys())) unapplied.add(dir);
+    const dirs = [...unapplied];
     const parsed = performance.now();
 
     const draft = draftOf(served);
     const steps = dirs.flatMap((dir) => {
       const change = dirty.get(dir) ?? null;
       const settled = change === null || began - change.last >= settlingTime;
-      const decision = decide(draft, disk, dir, { settled, isWanted });
+      const decision = decide(draft, disk, dir, { settled, isWanted: disk.isWanted });
       if (decision.lookAgain) lookAgain(dir, change);
       return decision.steps;
     });
@@ -84,6 +85,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const isFirst = registry.generation === 0;
     if (touched.length > 0 || isFirst) rules = await write(draft, touched);
     const stored = performance.now();
+
+    unapplied.clear();
 
     const before = registry;
     if (isFirst || touched.some(concernsRules)) {
@@ -120,10 +123,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       Math.max(1, quietSince + settlingTime + 1 - performance.now()),
     );
     const forget = options.scope.defer(() => clearTimeout(timer));
-  }
-
-  function isWanted(ref: string): boolean {
-    return ref === "core" || options.autoLoad === null || options.autoLoad.includes(ref);
   }
 
   /** Writes what changed and returns the rows of all rules after it. */

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createBatcher } from "../batches.ts";
+import { AttuneError, toError } from "../errors.ts";
+import type { Logger, Storage } from "../plugin.ts";
+import { settleAll } from "../settle.ts";
+import type { JobQueue } from "./queue.ts";
+import { type FinishedExecution, markFinished } from "./store.ts";
+
+/** Stores how executions ended, together with their jobs. */
+export interface Recorder {
+  /** Resolves with true once it is stored, and with false when the database can't take it at all. */
+  store(finished: FinishedExecution): Promise<boolean>;
+  /** No more waiting for a database that is away: what is not stored now is not stored by this daemon. */
+  giveUp(): void;
+}
+
+const retryAfter = 1_000;
+
+export function createRecorder(options: {
+  readonly storage: Storage;
+  readonly queue: JobQueue;
+  readonly owner: string;
+  readonly log: Logger;
+}): Recorder {
+  const { storage, queue, owner, log } = options;
+  const givenUp = new AbortController();
+  const lost = new WeakSet<FinishedExecution>();
+
+  /** A result exists only here until it is stored, so this goes on until the database answers. */
+  async function write(batch: readonly FinishedExecution[]): Promise<void> {
+    const ids = batch.map((one) => one.id);
+    for (;;) {
+      try {
+        return await storage.transaction(async (tx) => {
+          await settleAll([markFinished(tx, batch, owner), queue.complete(tx, ids)]);
+        });
+      } catch (thrown) {
+        const error = toError(thrown);
+        if (!(error instanceof AttuneError && error.retryable) || givenUp.signal.aborted) throw error;
+        log.warn("cannot store results yet; trying again", { error: error.message });
+        await sleep(retryAfter, undefined, { signal: givenUp.signal }).catch(() => {}); // Given up: one last try.
+      }
+    }
+  }
+
+  /** One result the database can't take must neither hold up its neighbours nor leave its own row running for ever. */
+  async function writeAlone(one: FinishedExecution): Promise<void> {
+    try {
+      await write([one]).catch((reason) => write([withoutResult(one, toError(reason))]));
+    } catch (thrown) {
+      lost.add(one);
+      log.error("the end of an execution could not be stored", { execution: one.id, error: toError(thrown).message });
+    }
+  }
+
+  const store = createBatcher<FinishedExecution>({
+    max: 64,
+    async run(batch) {
+      try {
+        await write(batch);
+      } catch (thrown) {
+        log.error("a result can't be stored as it is", { error: toError(thrown).message });
+        for (const one of batch) await writeAlone(one);
+      }
+    },
+  });
+
+  return {
+    async store(finished) {
+      await store(finished);
+      return !lost.has(finished);
+    },
+    giveUp: () => givenUp.abort(),
+  };
+}
+
+function withoutResult(finished: FinishedExecution, reason: Error): FinishedExecution {
+  const error = `the result could not be stored: ${reason.message}`;
+  return { ...finished, result: { succeeded: finished.status === "completed", error }, error, output: [] };
+}
