@@ -19,6 +19,9 @@ export interface Children {
   apiListens(url: string): void;
 }
 
+/** Milliseconds. */
+const notedAfter = 100;
+
 export function createChildren(options: {
   settings: Settings;
   instance: Instance;
@@ -33,9 +36,11 @@ export function createChildren(options: {
   return {
     start(spec) {
       const child = startChild(spec);
-      ledger.started(child.pid, child.startTicks);
+      // Most children are gone before it is worth a note; what is left of those is found by the cookie.
+      const note = setTimeout(() => ledger.started(child.pid), notedAfter);
       running.set(child, spec.packDir);
       void child.exited.finally(() => {
+        clearTimeout(note);
         ledger.ended(child.pid);
         running.delete(child);
       });

@@ -112,7 +112,8 @@ export interface Rows<R> {
 }
 export interface Sql {
   /**
-   * One statement with `$1` parameters, or several without parameters. Objects and arrays bound to json columns are
+   * With `values`, be it an empty list, one statement, which may be planned once and used again; without, one or several,
+   * planned each time. Objects and arrays bound to json columns are
    * passed as JSON text. Rejects with a `retryable` AttuneError `DATABASE_UNAVAILABLE` when the server can't be reached.
    */
   query<R = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Rows<R>>;

@@ -58,7 +58,7 @@ export function createServices(engine: Engine): Services {
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);
       await storage.transaction(async (tx) => {
         const inserted = await insertManual(tx, { id, action: ref, parameters: checked, snapshot });
-        if (inserted) await engine.queue.enqueue(tx, [{ id, expireInSeconds: engine.expireInSeconds(action) }]);
+        if (inserted) await engine.queue.enqueue(tx, [{ id, expireInSeconds: engine.expireInSeconds(action) }]).done;
       });
       executor.wake();
       return { id };

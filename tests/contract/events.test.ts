@@ -159,12 +159,13 @@ describe("handling", () => {
   test("the slots claimed for an event whose transaction fails are given back", async () => {
     let fail = true;
     await using e = await engine({
-      async enqueue(tx, executions) {
-        await e.queue.enqueue(
-          tx,
-          executions.map(({ id }) => ({ id, expireInSeconds: 60 })),
-        );
-        if (fail) throw new AttuneError("DATABASE_UNAVAILABLE", "lost", { retryable: true });
+      enqueue(tx, executions) {
+        const jobs = executions.map(({ id }) => ({ id, expireInSeconds: 60 }));
+        const { sent, done } = e.queue.enqueue(tx, jobs);
+        const failing = done.then(() => {
+          if (fail) throw new AttuneError("DATABASE_UNAVAILABLE", "lost", { retryable: true });
+        });
+        return { sent, done: failing };
       },
     });
     const event = eventOf({ n: 1 });

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentLogger } from "../../src/core/log.ts";
-import { type Child, startChild } from "../../src/core/processes/child.ts";
+import { type Child, startChild, startTicksOf } from "../../src/core/processes/child.ts";
 import { cookieVariable, killLeftovers, openLedger } from "../../src/core/processes/leftovers.ts";
 import { tempDir } from "../support/packs.ts";
 import { isAlive } from "../support/processes.ts";
@@ -36,8 +36,8 @@ test("the groups in the ledger are ended, whatever their environment", async () 
   const ledger = openLedger(dir.path);
   const child = start("sleep 60 & echo $!; wait");
   const over = start("sleep 60");
-  ledger.started(child.pid, child.startTicks);
-  ledger.started(over.pid, over.startTicks);
+  ledger.started(child.pid);
+  ledger.started(over.pid);
   ledger.ended(over.pid);
   const descendant = Number(await until("it has started its own child", () => child.out().trim()));
 
@@ -73,12 +73,13 @@ test("without a ledger there is nothing to end, and the ledger stays small howev
   using dir = tempDir("leftovers");
   expect(killLeftovers(dir.path, cookie, silentLogger)).toBe(0);
   const ledger = openLedger(dir.path);
-  ledger.started(4_000_000, "77");
-  for (let pid = 1; pid <= 12_000; pid++) {
-    ledger.started(pid, "1");
-    ledger.ended(pid);
+  const [lasting, passing] = [start("sleep 60"), start("sleep 60")];
+  ledger.started(lasting.pid);
+  for (let n = 1; n <= 6_000; n++) {
+    ledger.started(passing.pid);
+    ledger.ended(passing.pid);
   }
   const lines = readFileSync(join(dir.path, "processes"), "utf8").split("\n");
   expect(lines.length).toBeLessThan(10_000);
-  expect(lines).toContain("+4000000 77");
+  expect(lines).toContain(`+${lasting.pid} ${startTicksOf(lasting.pid)}`);
 });

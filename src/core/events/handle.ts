@@ -1,4 +1,5 @@
 import { AttuneError, describeError, toError } from "../errors.ts";
+import type { JobQueue } from "../executions/queue.ts";
 import { enforcementId, executionId } from "../ids.ts";
 import { jsonText, storableText } from "../json.ts";
 import type { EventMessage, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
@@ -21,7 +22,10 @@ export interface HandlerOptions {
   /** Applies defaults and checks; throws PARAMETERS_INVALID. */
   readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
   readonly packConfig: (pack: string) => JsonObject;
-  readonly enqueue: (tx: Sql, executions: readonly { readonly id: string; readonly action: Action }[]) => Promise<void>;
+  readonly enqueue: (
+    tx: Sql,
+    executions: readonly { readonly id: string; readonly action: Action }[],
+  ) => ReturnType<JobQueue["enqueue"]>;
   /** Takes jobs for free slots within the same transaction. */
   readonly claim: (tx: Sql) => Promise<{ settle(committed: boolean): void }>;
   readonly accepted: (event: EventMessage) => void;
@@ -70,8 +74,10 @@ export function createEventHandler(options: HandlerOptions): (batch: readonly Ev
         );
         const stored = insert(tx, known, verdicts);
         const queued = fired.length > 0 ? options.enqueue(tx, fired) : undefined;
-        const claimed = fired.length > 0 ? options.claim(tx).then((taken) => (claim = taken)) : undefined;
-        await settleAll([stored, queued, claimed, ...others]);
+        // Jobs can only be taken by a statement that goes out after the one that brings them.
+        await queued?.sent.catch(() => {});
+        const claimed = queued && options.claim(tx).then((taken) => (claim = taken));
+        await settleAll([stored, queued?.done, claimed, ...others]);
       });
       committed = true;
     } finally {

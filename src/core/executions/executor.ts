@@ -39,12 +39,20 @@ export interface Executor {
   output(id: string): { readonly stdout: OutputBuffer; readonly stderr: OutputBuffer } | undefined;
   /** Resolves when the execution is over and stored; at once when it does not run here. */
   finished(id: string): Promise<void>;
+  /** Processes under way. */
   readonly running: number;
   /**
    * No new jobs; waits `drain` milliseconds for those that run, then ends them as abandoned. Does not wait for a
    * database that stays away: the next start settles what could not be stored.
    */
   stop(drain: number): Promise<void>;
+}
+
+interface Claim {
+  readonly ids: readonly string[];
+  readonly executions: Promise<ClaimedExecution[]>;
+  /** As many as were asked for, so there may be more. */
+  readonly full: boolean;
 }
 
 interface Active {
@@ -56,6 +64,8 @@ interface Active {
 
 /** The net under the wake-ups: a job nobody announced waits at most this long. */
 const pollEvery = 5_000;
+/** Results that wait to be stored, as a multiple of the concurrency, before no more is taken on. */
+const unstoredLimit = 8;
 /** Milliseconds a stopping daemon waits for a database that is away. */
 const storeLimit = 5_000;
 
@@ -64,15 +74,22 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const active = new Map<string, Active>();
   /** Claimed in transactions that broke: whether they were committed, only the database knows. */
   const doubtful = new Map<string, ClaimedExecution>();
+  /** Processes under way: what has ended but is not stored yet holds no slot. */
+  let occupied = 0;
   let claiming = 0;
+  /** Jobs may be waiting that no slot was free for. */
+  let waiting = false;
   let stopping = false;
   let looking: Promise<void> | undefined;
   let lookAgain = false;
   let poll: ReturnType<typeof setInterval> | undefined;
 
-  const free = () => (stopping || doubtful.size > 0 ? 0 : options.concurrency - active.size - claiming);
+  function free(): number {
+    if (stopping || doubtful.size > 0 || active.size >= unstoredLimit * options.concurrency) return 0;
+    return options.concurrency - occupied - claiming;
+  }
 
-  const recorder = createRecorder(options);
+  const recorder = createRecorder({ ...options, claimNext: (tx) => (waiting && free() > 0 ? api.claimWithin(tx) : undefined) });
 
   function launch(execution: ClaimedExecution): void {
     doubtful.delete(execution.id);
@@ -82,7 +99,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const change = (from: ExecutionStatus, to: ExecutionStatus, exitCode: number | null, error: string | null) =>
       options.changed({ id: execution.id, action: execution.action, rule: execution.rule, from, to, exitCode, error });
     change("scheduled", "running", null, null);
-    const begin = (action: Action | undefined): Run =>
+    const start = (action: Action | undefined): Run =>
       action
         ? runAction(options.run, {
             execution,
@@ -94,9 +111,12 @@ export function createExecutor(options: ExecutorOptions): Executor {
           })
         : failedRun(execution, `there is no action ${execution.action} any more`);
     const found = options.version(execution.action, execution.snapshot);
-    const run = found instanceof Promise ? runLater(execution, found.then(begin)) : begin(found);
+    const run = found instanceof Promise ? runLater(execution, found.then(start)) : start(found);
+    occupied++;
     const stored = run.finished
       .then(async (finished) => {
+        // Its slot is free from here on: if jobs wait for one, they are taken together with storing this result.
+        occupied--;
         if (await recorder.store(finished)) change("running", finished.status, finished.exitCode, finished.error);
       })
       .catch((thrown) =>
@@ -104,55 +124,74 @@ export function createExecutor(options: ExecutorOptions): Executor {
       )
       .finally(() => {
         active.delete(execution.id);
-        api.wake();
+        if (waiting) api.wake();
       });
     active.set(execution.id, { run, stdout, stderr, stored });
   }
 
-  async function claim(tx: Sql, count: number): Promise<ClaimedExecution[]> {
+  /**
+   * Takes jobs within a transaction. Their executions are answered for with its end, since the statement goes out
+   * together with the COMMIT; rejects when there are none to be had.
+   */
+  async function claim(tx: Sql, count: number): Promise<Claim> {
     const ids = await queue.claim(tx, count);
-    if (ids.length === 0) return [];
-    const claimed = await markRunning(tx, ids, owner);
-    if (claimed.length < ids.length) {
-      const running = new Set(claimed.map((execution) => execution.id));
-      await queue.complete(
-        tx,
-        ids.filter((id) => !running.has(id)),
-      );
+    const executions = ids.length === 0 ? Promise.resolve([]) : markRunning(tx, ids, owner);
+    executions.catch(() => {}); // It fails the transaction.
+    return { ids, executions, full: ids.length === count };
+  }
+
+  /** After the end of the transaction that claimed. */
+  async function begin({ ids, executions }: Claim, committed: boolean): Promise<void> {
+    const claimed = await executions.catch(() => []);
+    for (const execution of claimed) {
+      if (committed) launch(execution);
+      else doubtful.set(execution.id, execution);
     }
-    return claimed;
+    if (!committed || claimed.length === ids.length) return;
+    // Jobs without an execution to run: it was cancelled, or the event had been stored before.
+    const running = new Set(claimed.map((execution) => execution.id));
+    const idle = ids.filter((id) => !running.has(id));
+    await storage.transaction((tx) => queue.complete(tx, idle));
   }
 
   /** Starts what was claimed after all. Only while no claim is under way, which might take the same jobs. */
   async function resolveDoubt(): Promise<void> {
     const claimed = new Set(await storage.transaction((tx) => stillRunning(tx, [...doubtful.keys()], owner)));
-    const waiting = [...doubtful.values()].filter(({ id }) => claimed.has(id));
+    const due = [...doubtful.values()].filter(({ id }) => claimed.has(id));
     doubtful.clear();
-    for (const execution of waiting) launch(execution);
+    for (const execution of due) launch(execution);
   }
 
   /** Takes jobs until there are no more or no slot is free. */
   async function look(): Promise<void> {
     do {
       lookAgain = false;
+      waiting = false;
       if (doubtful.size > 0 && claiming === 0) await resolveDoubt();
-      for (let count = free(); count > 0; count = free()) {
-        claiming += count;
-        let claimed: ClaimedExecution[] = [];
-        try {
-          await storage.transaction(async (tx) => {
-            claimed = await claim(tx, count);
-          });
-        } catch (thrown) {
-          for (const execution of claimed) doubtful.set(execution.id, execution);
-          throw thrown;
-        } finally {
-          claiming -= count;
-        }
-        for (const execution of claimed) launch(execution);
-        if (claimed.length < count) break;
-      }
+      while (await takeSome());
     } while (lookAgain);
+  }
+
+  /** Whether there may be more to take at once. */
+  async function takeSome(): Promise<boolean> {
+    const count = free();
+    if (count <= 0) {
+      waiting = true;
+      return false;
+    }
+    claiming += count;
+    let claimed: Claim | undefined;
+    let committed = false;
+    try {
+      await storage.transaction(async (tx) => {
+        claimed = await claim(tx, count);
+      });
+      committed = true;
+    } finally {
+      claiming -= count;
+      if (claimed) await begin(claimed, committed);
+    }
+    return claimed?.full === true;
   }
 
   const api: Executor = {
@@ -171,7 +210,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
         lookAgain = true;
         return;
       }
-      if (free() <= 0 && (doubtful.size === 0 || stopping)) return;
+      if (free() <= 0 && (doubtful.size === 0 || stopping)) {
+        waiting = true;
+        return;
+      }
       looking = look()
         .catch((thrown) => log.warn("cannot fetch jobs; trying again", { error: toError(thrown).message }))
         .finally(() => {
@@ -181,17 +223,20 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     async claimWithin(tx) {
       const count = free();
-      if (count <= 0) return { settle() {} };
+      // Others can see the jobs only once they are committed, so that is when to look for a slot again.
+      if (count <= 0) return { settle: (committed) => committed && api.wake() };
       claiming += count;
+      waiting = false;
       try {
         const claimed = await claim(tx, count);
         return {
           settle(committed) {
             claiming -= count;
-            if (committed) for (const execution of claimed) launch(execution);
-            else for (const execution of claimed) doubtful.set(execution.id, execution);
-            // Others may have been enqueued while these slots were spoken for.
-            api.wake();
+            void begin(claimed, committed)
+              .catch((thrown) => log.warn("jobs without an execution stay", { error: toError(thrown).message }))
+              .finally(() => {
+                if (claimed.full || doubtful.size > 0) api.wake();
+              });
           },
         };
       } catch (thrown) {
@@ -202,7 +247,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     output: (id) => active.get(id),
     finished: async (id) => active.get(id)?.stored,
     get running() {
-      return active.size;
+      return occupied;
     },
     async stop(drain) {
       stopping = true;

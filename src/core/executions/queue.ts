@@ -9,7 +9,8 @@ const queueName = "execution";
  * job and its execution's row always change together. Retries are not pg-boss's: `retryLimit` is 0.
  */
 export interface JobQueue {
-  enqueue(tx: Sql, jobs: readonly QueuedJob[]): Promise<void>;
+  /** `sent` resolves once the statement is on its way, so that one after it, sent without waiting, sees the jobs. */
+  enqueue(tx: Sql, jobs: readonly QueuedJob[]): { readonly sent: Promise<void>; readonly done: Promise<void> };
   /** Takes up to `count` jobs, oldest first; they belong to the caller once its transaction has committed. */
   claim(tx: Sql, count: number): Promise<string[]>;
   /** Ends jobs, whether they were claimed or still waiting. */
@@ -43,20 +44,33 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
   }
 
   return {
-    async enqueue(tx, jobs) {
+    enqueue(tx, jobs) {
       const list = jobs.map((job) => ({ id: job.id, expireInSeconds: Math.min(longestExpiry, job.expireInSeconds) }));
-      await boss.insert(queueName, list, { db: pgBossDatabase(tx) });
+      const sent = Promise.withResolvers<void>();
+      const done = boss.insert(queueName, list, { db: transactionDatabase(tx, sent.resolve) }).then(() => {});
+      return { sent: Promise.race([sent.promise, done]), done };
     },
     async claim(tx, count) {
-      const jobs = await boss.fetch(queueName, { batchSize: count, db: pgBossDatabase(tx) });
+      const jobs = await boss.fetch(queueName, { batchSize: count, db: transactionDatabase(tx) });
       return jobs.map((job) => job.id);
     },
     async complete(tx, ids) {
-      await boss.complete(queueName, [...ids], null, { db: pgBossDatabase(tx), includeQueued: true });
+      await boss.complete(queueName, [...ids], null, { db: transactionDatabase(tx), includeQueued: true });
     },
   };
 }
 
 function pgBossDatabase(sql: Sql) {
   return { executeSql: (text: string, values?: unknown[]) => sql.query<never>(text, values) };
+}
+
+/** What runs for every event and execution is one statement each time, long and worth being planned once. */
+function transactionDatabase(tx: Sql, sent?: () => void) {
+  return {
+    executeSql(text: string, values: unknown[] = []) {
+      const answer = tx.query<never>(text, values);
+      sent?.();
+      return answer;
+    },
+  };
 }

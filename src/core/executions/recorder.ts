@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createBatcher } from "../batches.ts";
 import { AttuneError, toError } from "../errors.ts";
-import type { Logger, Storage } from "../plugin.ts";
+import type { Logger, Sql, Storage } from "../plugin.ts";
 import { settleAll } from "../settle.ts";
 import type { JobQueue } from "./queue.ts";
 import { type FinishedExecution, markFinished } from "./store.ts";
@@ -21,19 +21,33 @@ export function createRecorder(options: {
   readonly queue: JobQueue;
   readonly owner: string;
   readonly log: Logger;
+  /** Takes the next jobs in the transaction that stores results, when some wait for the slots that came free. */
+  readonly claimNext: (tx: Sql) => Promise<{ settle(committed: boolean): void }> | undefined;
 }): Recorder {
   const { storage, queue, owner, log } = options;
   const givenUp = new AbortController();
   const lost = new WeakSet<FinishedExecution>();
+
+  async function storeAndClaim(batch: readonly FinishedExecution[], ids: readonly string[]): Promise<void> {
+    let claim: { settle(committed: boolean): void } | undefined;
+    let committed = false;
+    try {
+      await storage.transaction(async (tx) => {
+        const claimed = options.claimNext(tx)?.then((taken) => (claim = taken));
+        await settleAll([markFinished(tx, batch, owner), queue.complete(tx, ids), claimed]);
+      });
+      committed = true;
+    } finally {
+      claim?.settle(committed);
+    }
+  }
 
   /** A result exists only here until it is stored, so this goes on until the database answers. */
   async function write(batch: readonly FinishedExecution[]): Promise<void> {
     const ids = batch.map((one) => one.id);
     for (;;) {
       try {
-        return await storage.transaction(async (tx) => {
-          await settleAll([markFinished(tx, batch, owner), queue.complete(tx, ids)]);
-        });
+        return await storeAndClaim(batch, ids);
       } catch (thrown) {
         const error = toError(thrown);
         if (!(error instanceof AttuneError && error.retryable) || givenUp.signal.aborted) throw error;

@@ -19,8 +19,6 @@ export interface ChildSpec {
 
 export interface Child {
   readonly pid: number;
-  /** Field 22 of /proc/<pid>/stat: with the pid, it names a process for good. */
-  readonly startTicks: string;
   /** Resolves once the child has exited, its output was read to the end and nothing of its group is left. */
   readonly exited: Promise<Exit>;
   /** Writes to an `open` stdin. Rejects when the child does not read any more. */
@@ -81,7 +79,6 @@ export function startChild(spec: ChildSpec): Child {
 
   return {
     pid,
-    startTicks: startTicksOf(pid) ?? "",
     exited,
     signal,
     async send(text) {

@@ -8,7 +8,9 @@ export const cookieVariable = "ATTUNE_DAEMON_ID";
 
 /** Which processes are running, kept in a file so that the next daemon can end what a killed one left behind. */
 export interface ProcessLedger {
-  started(pid: number, startTicks: string): void;
+  /** The process is running now; without effect when it is not. */
+  started(pid: number): void;
+  /** Without effect for one that was not noted. */
   ended(pid: number): void;
 }
 
@@ -29,13 +31,14 @@ export function openLedger(dataDir: string): ProcessLedger {
     appendFileSync(file, [...running].map(([pid, ticks]) => `+${pid} ${ticks}\n`).join(""));
   }
   return {
-    started(pid, startTicks) {
+    started(pid) {
+      const startTicks = startTicksOf(pid);
+      if (startTicks === null) return;
       running.set(pid, startTicks);
       append(`+${pid} ${startTicks}\n`);
     },
     ended(pid) {
-      running.delete(pid);
-      append(`-${pid}\n`);
+      if (running.delete(pid)) append(`-${pid}\n`);
     },
   };
 }

@@ -77,8 +77,8 @@ export async function connect(settings: ConnectionSettings, onClose: () => void)
     return name;
   }
 
-  async function send(text: string, values: readonly unknown[]): Promise<QueryResult | QueryResult[]> {
-    if (values.length === 0) return client.query(text);
+  async function send(text: string, values: readonly unknown[] | undefined): Promise<QueryResult | QueryResult[]> {
+    if (values === undefined) return client.query(text);
     if (values.length > maxParameters) throw new RangeError(`${values.length} parameters; a statement takes ${maxParameters}`);
     return client.query({ text, values: values.map(encodeParameter), ...named(nameOf(text)) });
   }
@@ -87,7 +87,7 @@ export async function connect(settings: ConnectionSettings, onClose: () => void)
     get alive() {
       return alive;
     },
-    async query<R>(text: string, values: readonly unknown[] = []) {
+    async query<R>(text: string, values?: readonly unknown[]) {
       if (!alive) throw unavailable(where, "the connection was lost");
       try {
         return summary<R>(await send(text, values));
