@@ -34,9 +34,9 @@ export function parentOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
 }
 
-/** Resident memory in bytes; 0 when the process is gone. */
+/** Memory of its own in bytes, without the pages of files it maps; 0 when the process is gone. */
 export function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+  return Number(/^RssAnon:\s+(\d+) kB/m.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
 }
 
 function environmentOf(pid: number): string[] {

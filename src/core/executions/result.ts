@@ -14,6 +14,11 @@ const inlineLimit = 64 * 1024;
 /** A structured result larger than this is left to the log. */
 const dataLimit = 1024 * 1024;
 
+/** As much of what was kept of a stream as a result can need; the log may have ten times as much. */
+export function textOf(content: Buffer, part: "head" | "tail"): string {
+  return (part === "head" ? content.subarray(0, dataLimit + 1) : content.subarray(-dataLimit)).toString("utf8");
+}
+
 export interface Ended {
   readonly exitCode: number;
   readonly durationMs: number;

@@ -7,7 +7,7 @@ import type { Child, ChildSpec, Exit } from "../processes/child.ts";
 import type { Action, Runtime } from "../registry.ts";
 import type { OutputBuffer } from "./output.ts";
 import { deliver } from "./parameters.ts";
-import { outcomeOf } from "./result.ts";
+import { outcomeOf, textOf } from "./result.ts";
 import type { ClaimedExecution, FinishedExecution } from "./store.ts";
 
 /** What running one action takes, given by the composition root. */
@@ -91,8 +91,8 @@ export function runAction(
         exitCode: early ? -1 : exitCode,
         durationMs: Math.round(performance.now() - began),
         succeeded: status === "completed",
-        stdout: { text: printed.stdout.toString("utf8"), truncated: stdout.truncated },
-        stderr: { text: printed.stderr.toString("utf8"), truncated: stderr.truncated },
+        stdout: { text: textOf(printed.stdout, "head"), truncated: stdout.truncated },
+        stderr: { text: textOf(printed.stderr, "tail"), truncated: stderr.truncated },
         error: early?.error ?? failure,
       },
       action.output_format,
