@@ -33,6 +33,8 @@ export interface ExecutionRecord {
   readonly exit_code: number | null;
   readonly error: string | null;
   readonly attempt: number;
+  /** Content hash of its pack when it was made. */
+  readonly snapshot: string | null;
   readonly created: string;
   readonly started: string | null;
   readonly finished: string | null;

@@ -41,7 +41,7 @@ interface Source<Column extends string> {
 
 const executionSource = {
   select: `SELECT t.id, t.action_ref, t.rule_ref, t.event_id, t.enforcement_id, t.status, t.parameters, t.result, t.exit_code, t.error,
-      t.attempt, t.created, t.started, t.finished, a.param_schema
+      t.attempt, t.snapshot, t.created, t.started, t.finished, a.param_schema
     FROM execution t JOIN action a ON a.ref = t.action_ref`,
   table: "execution",
   filters: ["action_ref", "rule_ref", "event_id", "status"],

@@ -272,13 +272,13 @@ async function run(settings: Settings, instance: Instance, { scope, log, began, 
   });
   sensors.want(wantedSensors(reconciler.registry));
 
+  const failed = (thrown: unknown) => log.error("reloading packs failed", { error: describeError(thrown) });
   await watchPacks(scope, {
     directories: settings.packs.directories,
-    changed: (changes) =>
-      void reconciler
-        .reloadDirectories(changes)
-        .catch((thrown) => log.error("reloading packs failed", { error: describeError(thrown) })),
+    changed: (changes) => void reconciler.reloadDirectories(changes).catch(failed),
   });
+  // What was saved while the watch was put in place.
+  void reconciler.reload().catch(failed);
   scope.every(rescanEvery, async () => {
     await reconciler.reload();
     await collectSnapshots(snapshots, reconciler.registry, children.packDirs(), storage);

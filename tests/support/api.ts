@@ -174,6 +174,7 @@ export function record(id: string, action: string): ExecutionRecord {
     exit_code: null,
     error: null,
     attempt: 1,
+    snapshot: null,
     created: time,
     started: time,
     finished: null,

@@ -117,6 +117,7 @@ describe("executions", () => {
       exit_code: 0,
       error: null,
       attempt: 0,
+      snapshot: null,
       created: "2026-11-23T00:00:01.000Z",
       started: "2026-11-23T00:00:01.000Z",
       finished: "2026-11-23T00:00:01.035Z",

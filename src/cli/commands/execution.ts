@@ -55,6 +55,7 @@ export const executionCommands: Register = (command, context) => {
         ["exit code", one.exit_code],
         ["error", one.error],
         ["attempt", one.attempt],
+        ["pack version", one.snapshot?.slice(0, 12)],
         ["created", one.created],
         ["started", one.started],
         ["finished", one.finished],

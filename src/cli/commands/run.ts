@@ -19,6 +19,7 @@ export interface Execution {
   exit_code: number | null;
   error: string | null;
   attempt: number;
+  snapshot: string | null;
   created: string;
   started: string | null;
   finished: string | null;

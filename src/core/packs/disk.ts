@@ -39,6 +39,8 @@ export interface Disk {
    * directories that were looked at; of those that hold no pack any more there is no scan.
    */
   look(dirs: Iterable<string>): Promise<readonly string[]>;
+  /** Brings the copies of these directories to what lies there now. Never rejects. */
+  copy(dirs: Iterable<string>): Promise<void>;
 }
 
 export function openDisk(options: DiskOptions): Disk {
@@ -91,18 +93,6 @@ export function openDisk(options: DiskOptions): Disk {
     return [...dirs, corePack];
   }
 
-  async function copyAll(dirs: readonly string[]): Promise<void> {
-    for (const dir of dirs) {
-      try {
-        if (scans.has(dir)) copies.set(dir, await options.snapshots.take(dir, copies.get(dir)));
-        else copies.delete(dir);
-      } catch (thrown) {
-        copies.delete(dir);
-        log.warn("no copy of the pack can be made; its scripts run where they lie", { dir, error: describeError(thrown) });
-      }
-    }
-  }
-
   return {
     scans,
     copies,
@@ -115,9 +105,18 @@ export function openDisk(options: DiskOptions): Disk {
       return [...new Set([corePack, ...found, ...scans.keys()])];
     },
     async look(dirs) {
-      const looked = await chooseCore(await scanWithRuntimes([...dirs]));
-      await copyAll(looked);
-      return looked;
+      return await chooseCore(await scanWithRuntimes([...dirs]));
+    },
+    async copy(dirs) {
+      for (const dir of dirs) {
+        try {
+          if (scans.has(dir)) copies.set(dir, await options.snapshots.take(dir, copies.get(dir)));
+          else copies.delete(dir);
+        } catch (thrown) {
+          copies.delete(dir);
+          log.warn("no copy of the pack can be made; its scripts run where they lie", { dir, error: describeError(thrown) });
+        }
+      }
     },
   };
 }

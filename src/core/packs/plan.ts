@@ -31,8 +31,7 @@ export function planPack(
   const manifestChanged = next !== undefined && live?.manifest.hash !== next.manifest.hash;
   if (settled) return { next, changes, manifestChanged, problems: scanned.problems, lookAgain: false };
 
-  const known = new Set(shown.map(keyOf));
-  const problems = scanned.problems.filter((problem) => !isMistake(problem) || known.has(keyOf(problem)));
+  const problems = withoutNews(scanned.problems, shown);
   const kept = next !== undefined && componentCount(next) > componentCount(scanned);
   return {
     next,
@@ -41,6 +40,12 @@ export function planPack(
     problems,
     lookAgain: kept || next === undefined || problems.length < scanned.problems.length,
   };
+}
+
+/** The problems without the mistakes that are not shown yet. */
+export function withoutNews(problems: readonly Problem[], shown: readonly Problem[]): readonly Problem[] {
+  const known = new Set(shown.map(keyOf));
+  return problems.filter((problem) => !isMistake(problem) || known.has(keyOf(problem)));
 }
 
 function keyOf({ file, line, message }: Problem): string {

@@ -5,8 +5,9 @@ import { buildRegistry, type CompileRule, suggestion } from "../registry-build.t
 import { problemsAcross } from "./across.ts";
 import { type DiskOptions, openDisk } from "./disk.ts";
 import type { ReloadReport } from "./history.ts";
+import { withoutNews } from "./plan.ts";
 import { readRules, type StoredRule } from "./rule-store.ts";
-import { type Draft, decide, draftOf, type Served, type Step } from "./step.ts";
+import { attachCopies, type Draft, decide, draftOf, type Served, type Step } from "./step.ts";
 import { retirePack, storePack, storeRuntimes } from "./store.ts";
 
 export interface ReconcilerOptions extends DiskOptions {
@@ -70,20 +71,30 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function reload(dirty: ReadonlyMap<string, DirectoryChange | null>): Promise<readonly ReloadReport[]> {
     const began = performance.now();
     for (const dir of await disk.look(dirty.keys())) unapplied.add(dir);
-    const dirs = [...unapplied];
+    const dirs = new Set(unapplied);
     const parsed = performance.now();
 
     const draft = draftOf(served);
-    const steps = dirs.flatMap((dir) => {
+    const steps: Step[] = [];
+    for (const dir of dirs) {
       const change = dirty.get(dir) ?? null;
-      const settled = change === null || began - change.last >= settlingTime;
-      const decision = decide(draft, disk, dir, { settled, isWanted: disk.isWanted });
+      const decision = decide(draft, disk, dir, { settled: isSettled(change, began), isWanted: disk.isWanted });
       if (decision.lookAgain) lookAgain(dir, change);
-      return decision.steps;
-    });
+      steps.push(...decision.steps);
+      // The ref of a pack that is gone is free for another that claims it.
+      const freed = decision.steps.filter((one) => one.plan === null).map((one) => one.ref);
+      for (const [other, scan] of disk.scans) if (freed.includes(scan.ref)) dirs.add(other);
+    }
     const touched = steps.filter((one) => one.plan === null || one.plan.changes.length > 0 || one.plan.manifestChanged);
     const isFirst = registry.generation === 0;
-    if (touched.length > 0 || isFirst) rules = await write(draft, touched);
+    // While the database works: nothing runs from a copy before the new registry is in force.
+    const copied = disk.copy(dirs);
+    try {
+      if (touched.length > 0 || isFirst) rules = await write(draft, touched);
+    } finally {
+      await copied;
+    }
+    attachCopies(draft, disk, served, steps);
     const stored = performance.now();
 
     unapplied.clear();
@@ -96,7 +107,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       registry = { ...registry, generation: registry.generation + 1, packs: draft.packs };
     }
     served = draft;
-    registry = { ...registry, packs: withProblems(registry, packsToJudge(registry, steps)) };
+    const unsettled = [...dirty.values()].flatMap((change) => (change && !isSettled(change, began) ? [change] : []));
+    registry = { ...registry, packs: withProblems(registry, before, packsToJudge(registry, steps), unsettled) };
     const now = performance.now();
     const reports = steps.map((one) =>
       reportOf(one, before, {
@@ -128,15 +140,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Writes what changed and returns the rows of all rules after it. */
   async function write(draft: Draft, touched: readonly Step[]): Promise<ReadonlyMap<string, StoredRule>> {
     const isFirst = registry.generation === 0;
+    const isNew = (ref: string) => !served.packs.has(ref) || touched.some((one) => one.ref === ref && one.plan === null);
     const rows = await storage.transaction(async (tx) => {
       if (isFirst || touched.some((one) => one.plan?.changes.some(({ kind }) => kind === "runtime") ?? true))
         await storeRuntimes(tx, disk.runtimes);
       for (const { ref, plan } of touched) {
         const pack = draft.packs.get(ref);
         if (!pack) await retirePack(tx, ref);
-        else if (plan) await storePack(tx, pack, served.packs.has(ref) ? plan.changes : null);
+        else if (plan) await storePack(tx, pack, isNew(ref) ? null : plan.changes);
       }
       const changed = touched.flatMap((one) => one.plan?.changes ?? []).filter((change) => change.kind === "rule");
+      if (!isFirst && changed.length === 0) return [];
       return readRules(tx, isFirst ? null : changed.map((change) => change.ref));
     });
     const next = new Map(rules);
@@ -148,23 +162,40 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return next;
   }
 
-  /** The packs with their mistakes, those of `refs` looked at anew. */
-  function withProblems(next: Registry, refs: Iterable<string>): ReadonlyMap<string, LoadedPack> {
+  /**
+   * The packs with their mistakes, those of `refs` looked at anew. While packs are being saved, what they seem to lack of each
+   * other waits like other bad news: it may be in the file saved next.
+   */
+  function withProblems(
+    next: Registry,
+    before: Registry,
+    refs: Iterable<string>,
+    unsettled: readonly DirectoryChange[],
+  ): ReadonlyMap<string, LoadedPack> {
     const packs = new Map(next.packs);
+    const latest = unsettled.toSorted((a, b) => b.last - a.last)[0];
     for (const ref of refs) {
       const pack = packs.get(ref);
-      const scan = disk.scans.get(served.owners.get(ref) ?? "");
+      const dir = served.owners.get(ref) ?? "";
+      const scan = disk.scans.get(dir);
       if (!pack || !scan) continue;
-      packs.set(ref, { ...pack, problems: [...(served.problems.get(ref) ?? []), ...problemsAcross(next, pack, scan.placeOf)] });
+      const all = problemsAcross(next, pack, scan.placeOf);
+      const across = latest ? withoutNews(all, before.packs.get(ref)?.problems ?? []) : all;
+      if (latest && across.length < all.length) lookAgain(dir, latest);
+      packs.set(ref, { ...pack, problems: [...(served.problems.get(ref) ?? []), ...across] });
     }
     return packs;
+  }
+
+  function brokenPacks(): ReadonlyMap<string, readonly Problem[]> {
+    return new Map([...served.broken.values()].map(({ ref, problems }) => [ref, problems]));
   }
 
   function reportOf({ ref, plan }: Step, before: Registry, timing: ReloadReport["timing"]): ReloadReport {
     const pack = registry.packs.get(ref);
     const refsOf = (kind: "added" | "changed" | "removed") =>
       plan?.changes.filter((one) => one.change === kind).map((one) => one.ref) ?? [];
-    const problems = pack?.problems ?? served.broken.get(ref) ?? [];
+    const problems = pack?.problems ?? brokenPacks().get(ref) ?? [];
     const changed = [...(plan?.manifestChanged && before.packs.has(ref) ? [ref] : []), ...refsOf("changed")];
     const filesChanged = plan?.lookAgain === false && before.packs.get(ref)?.snapshot?.hash !== pack?.snapshot?.hash;
     const removed = plan === null ? [ref] : refsOf("removed");
@@ -193,13 +224,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return registry;
     },
     get broken() {
-      return served.broken;
+      return brokenPacks();
     },
     reload: (only) =>
       inTurn(async () => {
         const reports = await reload(new Map((await disk.everything()).map((dir) => [dir, null])));
         if (only === undefined) return reports;
-        if (!registry.packs.has(only) && !served.broken.has(only)) {
+        if (!registry.packs.has(only) && !brokenPacks().has(only)) {
           throw new AttuneError("NOT_FOUND", `there is no pack ${only}`, { hint: suggestion(only, registry.packs.keys()) });
         }
         return reports.filter((report) => report.pack === only);
@@ -227,6 +258,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       }),
   };
   return api;
+}
+
+function isSettled(change: DirectoryChange | null, now: number): boolean {
+  return change === null || now - change.last >= settlingTime;
 }
 
 /** Whether rules, or what they are tied to, may be others afterwards. */

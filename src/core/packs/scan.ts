@@ -91,9 +91,14 @@ export async function scanPack(dir: string, options: ScanOptions): Promise<Scann
     ...linked.maps,
     problems: withFrames(root, problems.sort(byPlace)),
     broken,
-    placeOf: (file, field, of = "value") => components.get(file)?.[of === "key" ? "keyPlaces" : "places"].get(field),
+    placeOf: placesIn(components),
     cache: { states: new Map([...manifestFiles.states, ...files.states]), manifest, components, imports: code.known },
   };
+}
+
+/** Not made within the scan, since it would keep that one's variables, and so the scan before, and all before that. */
+function placesIn(components: ReadonlyMap<string, ReadComponent>): PlaceOf {
+  return (file, field, of = "value") => components.get(file)?.[of === "key" ? "keyPlaces" : "places"].get(field);
 }
 
 function realDirectory(dir: string): string {

@@ -12,8 +12,12 @@ export interface Served {
   readonly owners: ReadonlyMap<string, string>;
   /** The mistakes shown of each pack's own files. */
   readonly problems: ReadonlyMap<string, readonly Problem[]>;
-  /** Packs on disk of which no version could be served yet. */
-  readonly broken: ReadonlyMap<string, readonly Problem[]>;
+  /** Packs on disk of which no version could be served yet, by directory. */
+  readonly broken: ReadonlyMap<string, BrokenPack>;
+}
+export interface BrokenPack {
+  readonly ref: string;
+  readonly problems: readonly Problem[];
 }
 export type Draft = { readonly [Key in keyof Served]: Served[Key] extends ReadonlyMap<infer K, infer V> ? Map<K, V> : never };
 
@@ -39,6 +43,19 @@ export interface Decision {
   readonly lookAgain: boolean;
 }
 
+/** Puts the copies that were made of the packs into the draft. */
+export function attachCopies(draft: Draft, disk: Disk, served: Served, steps: readonly Step[]): void {
+  for (const { ref, dir, plan } of steps) {
+    const scanned = disk.scans.get(dir);
+    const copy = disk.copies.get(dir);
+    if (!plan?.next || !scanned) continue;
+    draft.packs.set(
+      ref,
+      withSnapshot(plan.next, served.packs.get(ref), scanned, copy ? { hash: copy.hash, dir: copy.dir } : null),
+    );
+  }
+}
+
 /** Decides what becomes of one directory and puts the outcome into the draft. */
 export function decide(
   draft: Draft,
@@ -56,28 +73,28 @@ export function decide(
     draft.problems.delete(ref);
   }
   const retired = gone.map((ref): Step => ({ ref, dir, plan: null }));
+  const wasBroken = draft.broken.get(dir);
+  draft.broken.delete(dir);
   if (!scanned || !options.isWanted(scanned.ref)) return { steps: retired, lookAgain: false };
 
   const { ref } = scanned;
   const owner = draft.owners.get(ref);
-  const second = `${ref} (${dir})`;
   if (owner !== undefined && owner !== dir && disk.scans.has(owner)) {
-    draft.broken.set(second, [mistake("pack.yaml", null, `the ref ${ref} is taken by ${owner}`, "give this pack another ref")]);
+    const taken = mistake("pack.yaml", null, `the ref ${ref} is taken by ${owner}`, "give this pack another ref");
+    draft.broken.set(dir, { ref: `${ref} (${dir})`, problems: [taken] });
     return { steps: retired, lookAgain: false };
   }
-  draft.broken.delete(second);
   const live = draft.packs.get(ref);
-  const plan = planPack(live, draft.problems.get(ref) ?? draft.broken.get(ref) ?? [], scanned, settled);
+  const plan = planPack(live, draft.problems.get(ref) ?? wasBroken?.problems ?? [], scanned, settled);
   const { lookAgain } = plan;
   if (plan.next) {
-    const copy = disk.copies.get(dir);
-    draft.packs.set(ref, withSnapshot(plan.next, live, scanned, copy ? { hash: copy.hash, dir: copy.dir } : null));
+    draft.packs.set(ref, plan.next);
     draft.owners.set(ref, dir);
     draft.problems.set(ref, plan.problems);
-    draft.broken.delete(ref);
   } else if (settled) {
-    draft.broken.set(ref, plan.problems);
+    draft.broken.set(dir, { ref, problems: plan.problems });
   } else {
+    if (wasBroken) draft.broken.set(dir, wasBroken);
     return { steps: retired, lookAgain };
   }
   return { steps: [...retired, { ref, dir, plan }], lookAgain };

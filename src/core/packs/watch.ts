@@ -1,9 +1,10 @@
-import { type BigIntStats, existsSync, lstatSync, readdirSync, realpathSync, statfsSync } from "node:fs";
+import { type BigIntStats, lstatSync, statfsSync } from "node:fs";
 import path from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import { toError } from "../errors.ts";
 import type { Scope } from "../plugin.ts";
 import { INSTALLED, isLeftover } from "./leftovers.ts";
+import { entriesOf, findLinks, type Linked } from "./links.ts";
 import { createQuietTimer } from "./quiet.ts";
 import type { DirectoryChange } from "./reconcile.ts";
 
@@ -27,61 +28,109 @@ export async function watchPacks(scope: Scope, options: WatchOptions): Promise<v
   const { directories } = options;
   const inodes = new Map<string, bigint>();
   const quiet = createQuietTimer(options.changed);
-  let links = new Map<string, string>();
+  const watchers = new Map<string, FSWatcher>();
+  let links = findLinks(directories);
 
   function packDirsOf(file: string): string[] {
-    const linked = [...links].filter(([target]) => isInside(target, file)).map(([, dir]) => dir);
-    const direct = directories.filter((root) => file !== root && isInside(root, file));
-    return [...linked, ...direct.map((root) => path.join(root, path.relative(root, file).split(path.sep)[0] ?? ""))];
+    const through = links.filter(({ target }) => isInside(target, file));
+    const names = [file, ...through.map(({ dir, target }) => dir + file.slice(target.length))];
+    return names.flatMap((name) => {
+      const roots = directories.filter((root) => name !== root && isInside(root, name));
+      return roots.map((root) => path.join(root, path.relative(root, name).split(path.sep)[0] ?? ""));
+    });
   }
 
-  function mark(event: string, file: string): void {
+  function mark(file: string, isDirectory: boolean): void {
     const before = inodes.get(file);
     const now = remember(file, inodes);
+    const isEntry = directories.includes(path.dirname(file));
+    if (isEntry || directories.includes(file) || links.some(({ through }) => through.includes(file))) followLinks();
     // A temporary file that was renamed before anybody looked: its new name has an event of its own.
-    if (!now && before === undefined && event !== "unlinkDir") return;
+    if (!now && before === undefined && !isDirectory && !isEntry) return;
     const complete = now !== undefined && now.ino !== before && isWhole(now);
     for (const dir of packDirsOf(file)) quiet.mark(dir, now ? String(now.ino) : file, complete);
-    if (directories.includes(path.dirname(file))) followLinks();
   }
 
-  /** A pack directory that is a link: its target is watched too, whatever the link points to at the time. */
+  /** What links lead to is watched too, whatever that is at the time. */
   function followLinks(): void {
     const before = links;
-    // First, since the watcher asks at once whether a target is of interest.
-    links = new Map(directories.flatMap(linksIn));
-    for (const target of before.keys()) if (!links.has(target)) watcher.unwatch(target);
-    for (const target of links.keys()) if (!before.has(target)) watcher.add(target);
+    links = findLinks(directories);
+    for (const link of [...before, ...links]) {
+      const isSame = before.some(sameAs(link)) && links.some(sameAs(link));
+      if (!isSame) for (const dir of packDirsIn(link)) quiet.mark(dir, dir, false);
+    }
+    watchAll().catch((thrown) => scope.log.warn("watching packs", { error: toError(thrown).message }));
   }
 
-  // A directory that does not exist yet is found through the nearest one above it that does.
-  const roots = [...new Set(directories.map(nearestExisting))];
+  function packDirsIn({ dir, target }: Linked): string[] {
+    return directories.includes(dir) ? entriesOf(target).map((entry) => path.join(dir, path.basename(entry))) : [dir];
+  }
+
   const isInteresting = (file: string) =>
     directories.some((dir) => isInside(dir, file) || isInside(file, dir)) ||
-    [...links.keys()].some((target) => isInside(target, file));
-  const watcher: FSWatcher = watch(roots, {
-    followSymlinks: false,
-    ignored: (file) => !isInteresting(file) || packDirsOf(file).some((dir) => isNoPart(path.relative(dir, file))),
-    ...(roots.some(isNetworked) && { usePolling: true, interval: pollEvery, binaryInterval: pollEvery }),
-  });
+    links.some(({ target, through }) => isInside(target, file) || through.some((link) => isInside(file, link)));
+  const isIgnored = (file: string) => !isInteresting(file) || packDirsOf(file).some((dir) => isNoPart(path.relative(dir, file)));
+
+  // A directory that does not exist yet, or is a link, is found through the nearest one above it that is neither.
+  const roots = [...new Set(directories.map(nearestDirectory))];
+  const usePolling = [...roots, ...directories].some(isNetworked);
+
+  /** Watches what has to be watched now and nothing else; resolves when that is in place. */
+  async function watchAll(): Promise<void> {
+    const wanted = new Set([...roots, ...links.flatMap(watchedFor)]);
+    const others = [...watchers].filter(([root]) => !wanted.has(root));
+    for (const [root] of others) watchers.delete(root);
+    const added = [...wanted].filter((root) => !watchers.has(root));
+    await Promise.all([...added.map(watchRoot), ...others.map(([, watcher]) => watcher.close())]);
+  }
+
+  function watchRoot(root: string): Promise<void> {
+    const watcher = watch(root, {
+      followSymlinks: false,
+      ignored: isIgnored,
+      ...(usePolling && { usePolling, interval: pollEvery, binaryInterval: pollEvery }),
+    });
+    watchers.set(root, watcher);
+    const polls = watcher.options.usePolling;
+    const ready = Promise.withResolvers<void>();
+    let isReady = false;
+    // What the kernel says comes some milliseconds before what the watcher makes of it, and misses no exchange of a file.
+    watcher.on("raw", (_event, name, details) => {
+      if (!isReady || polls || name === null) return;
+      const file = path.join((details as { watchedPath: string }).watchedPath, name);
+      if (!isIgnored(file)) mark(file, false);
+    });
+    watcher.on("all", (event, file) => {
+      // What lay in a directory before it was watched, only the watcher has found.
+      const isKnown = event === "change" || (event === "add" && inodes.has(file));
+      if (isReady) {
+        if (polls || !isKnown) mark(file, event === "addDir" || event === "unlinkDir");
+      } else if (event === "add") {
+        remember(file, inodes);
+      }
+    });
+    watcher.on("error", (error) => scope.log.warn("watching packs", { error: toError(error).message }));
+    watcher.once("ready", () => {
+      isReady = true;
+      ready.resolve();
+    });
+    return ready.promise;
+  }
+
   scope.defer(async () => {
     quiet.stop();
-    await watcher.close();
+    await Promise.all([...watchers.values()].map((watcher) => watcher.close()));
   });
+  await watchAll();
+}
 
-  const ready = Promise.withResolvers<void>();
-  let isReady = false;
-  watcher.on("all", (event, file) => {
-    if (isReady) mark(event, file);
-    else if (event === "add") remember(file, inodes);
-  });
-  watcher.on("error", (error) => scope.log.warn("watching packs", { error: toError(error).message }));
-  watcher.once("ready", () => {
-    isReady = true;
-    followLinks();
-    ready.resolve();
-  });
-  await ready.promise;
+/** What has to be watched so that neither a change behind the link nor one of where it leads goes unseen. */
+function watchedFor({ target, through }: Linked): string[] {
+  return [target, ...through.map((link) => path.dirname(link))];
+}
+
+function sameAs(one: Linked): (other: Linked) => boolean {
+  return ({ dir, target }) => dir === one.dir && target === one.target;
 }
 
 /** What programs write with one call, so that nobody sees a part of it. */
@@ -93,35 +142,24 @@ const writtenAtOnce = 4_096;
  * the kernel's clock both are equal, and then only a small file is trusted.
  */
 function isWhole(stat: BigIntStats): boolean {
+  if (stat.isSymbolicLink()) return true;
   return stat.isFile() && (stat.ctimeNs > stat.mtimeNs || (stat.size > 0n && stat.size <= writtenAtOnce));
 }
 
 function remember(file: string, inodes: Map<string, bigint>): BigIntStats | undefined {
   const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  if (stat?.isFile()) inodes.set(file, stat.ino);
+  if (stat && !stat.isDirectory()) inodes.set(file, stat.ino);
   else inodes.delete(file);
   return stat;
-}
-
-function linksIn(root: string): [target: string, dir: string][] {
-  if (!existsSync(root)) return [];
-  return readdirSync(root, { withFileTypes: true }).flatMap((entry) => {
-    if (!entry.isSymbolicLink()) return [];
-    const dir = path.join(root, entry.name);
-    try {
-      return [[realpathSync(dir), dir]];
-    } catch {
-      return []; // It points nowhere now; when that changes, so does the link or the periodic look finds it.
-    }
-  });
 }
 
 function isNoPart(relative: string): boolean {
   return relative.split(path.sep).some((name) => name === INSTALLED || isLeftover(name));
 }
 
-function nearestExisting(dir: string): string {
-  return existsSync(dir) || dir === path.dirname(dir) ? dir : nearestExisting(path.dirname(dir));
+function nearestDirectory(dir: string): string {
+  const isDirectory = lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isDirectory || dir === path.dirname(dir) ? dir : nearestDirectory(path.dirname(dir));
 }
 
 function isNetworked(dir: string): boolean {
