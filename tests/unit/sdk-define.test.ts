@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { defineConfig, definePlugin, defineRuntime } from "attune";
+import { defineConfig, definePlugin, defineRuntime } from "../../src/sdk/index.ts";
 
 test("a runtime gets its kind", () => {
   const runtime = defineRuntime({
