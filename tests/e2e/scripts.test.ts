@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
-import { residentBytes, runningProcesses } from "../support/running.ts";
+import { anonymousBytes, runningProcesses } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
@@ -173,10 +173,10 @@ test("a timeout ends the whole group, also one that ignores SIGTERM", async () =
 });
 
 test("a flood of output is drained and bounded; head and tail are kept", async () => {
-  const before = residentBytes(daemon.pid);
+  const before = anonymousBytes(daemon.pid);
   let most = 0;
   const watch = setInterval(() => {
-    most = Math.max(most, residentBytes(daemon.pid));
+    most = Math.max(most, anonymousBytes(daemon.pid));
   }, 20);
   const { id } = (await daemon.cli("run", "odd.flood", "--no-wait", "-o", "json")).json<Execution>();
   const execution = await until(

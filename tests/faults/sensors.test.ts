@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { openDatabase } from "../support/database.ts";
-import { isRunning, residentBytes } from "../support/running.ts";
+import { anonymousBytes, isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
@@ -91,9 +91,9 @@ test.each(["flood", "binary", "invalid", "chatter", "endless_line"])(
   async (name) => {
     await enable(name);
     await until("it runs", async () => (await state(name)).pid);
-    const began = residentBytes(daemon.pid);
+    const began = anonymousBytes(daemon.pid);
     await expectSteadyFor(4);
-    expect(residentBytes(daemon.pid) - began).toBeLessThan(150 * 1024 * 1024);
+    expect(anonymousBytes(daemon.pid) - began).toBeLessThan(150 * 1024 * 1024);
     const { pid } = await state(name);
     await disable(name);
     await until("it has stopped", () => !isRunning(Number(pid)));

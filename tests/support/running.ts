@@ -34,9 +34,18 @@ export function parentOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
 }
 
-/** Memory of its own in bytes, without the pages of files it maps; 0 when the process is gone. */
+/** Resident memory in bytes, as the operator sees it; 0 when the process is gone. */
 export function residentBytes(pid: number): number {
-  return Number(/^RssAnon:\s+(\d+) kB/m.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+  return statusBytes(pid, "VmRSS");
+}
+
+/** Resident memory of its own in bytes, without the pages of files it maps; 0 when the process is gone. */
+export function anonymousBytes(pid: number): number {
+  return statusBytes(pid, "RssAnon");
+}
+
+function statusBytes(pid: number, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(pid, "status"))?.[1] ?? 0) * 1024;
 }
 
 function environmentOf(pid: number): string[] {
