@@ -1,6 +1,5 @@
 -- What an execution was made with: the content hash of its pack. Null for packs that could not be kept.
 ALTER TABLE execution ADD COLUMN snapshot text;
-CREATE INDEX execution_open_snapshot ON execution (snapshot) WHERE finished IS NULL;
 
 -- One row for each time a pack changed or was found broken, and where the time went.
 CREATE TABLE pack_history (

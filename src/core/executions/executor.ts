@@ -130,8 +130,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   /**
-   * Takes jobs within a transaction. Their executions are answered for with its end, since the statement goes out
-   * together with the COMMIT; rejects when there are none to be had.
+   * Takes jobs within a transaction. Their executions are known only at its end, since the statement that marks them goes
+   * out together with the COMMIT.
    */
   async function claim(tx: Sql, count: number): Promise<Claim> {
     const ids = await queue.claim(tx, count);
