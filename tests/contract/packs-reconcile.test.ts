@@ -1,7 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { renameSync, rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { recordReload } from "../../src/core/packs/history.ts";
 import { insertApiRule } from "../../src/core/packs/rule-store.ts";
+import { createVersions } from "../../src/core/packs/versions.ts";
 import type { RuleDefinition } from "../../src/core/registry.ts";
 import { createPacks, smallPack, withPostgres } from "../support/engine.ts";
 import { brief } from "../support/pack-scans.ts";
@@ -210,4 +212,31 @@ test("a stored rule that no longer compiles keeps nothing else from loading, and
   const { rules } = second.reconciler.registry;
   expect([...rules.keys()].sort()).toEqual(["p.old", "p.r"]);
   expect(() => rules.get("p.old")?.decide({ id: "1", trigger: "p.t", payload: {}, created: "" })).toThrow();
+});
+
+test("after a restart a component that is broken on disk is served as it last worked", async () => {
+  await using db = await database();
+  using first = await createPacks(db.storage);
+  const reload = async (packs: typeof first) => {
+    for (const report of await packs.reconciler.reload()) await recordReload(db.storage, report);
+  };
+  first.write(smallPack("echo good", { r: "" }));
+  await reload(first);
+  const good = first.reconciler.registry.packs.get("p")?.snapshot;
+  first.write({ "p/actions/a.yaml": "ref: p.a\nrunner_type: shelll\nentry_point: a.sh\n", "p/actions/a.sh": "echo bad\n" });
+  await reload(first);
+
+  using second = await createPacks(db.storage, { directories: [first.dir], snapshots: first.snapshots });
+  await reload(second);
+  const { registry } = second.reconciler;
+  expect(registry.packs.get("p")?.problems.map(brief)).toEqual(['error actions/a.yaml:2:14 there is no runtime "shelll"']);
+  expect(registry.rules.get("p.r")?.unresolved).toBeNull();
+  const action = await createVersions(() => registry, second.snapshots)("p.a", null);
+  expect(action?.dir).toBe(good?.dir ?? "");
+  expect(readFileSync(action?.entrypoint ?? "", "utf8")).toContain("echo good");
+
+  first.write({ "p/actions/a.yaml": "ref: p.a\nrunner_type: shell\nentry_point: a.sh\n" });
+  await reload(second);
+  const mended = await createVersions(() => second.reconciler.registry, second.snapshots)("p.a", null);
+  expect(readFileSync(mended?.entrypoint ?? "", "utf8")).toContain("echo bad");
 });

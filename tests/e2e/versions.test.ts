@@ -139,6 +139,10 @@ test("an action whose script is gone runs its last good version while the mistak
   });
   expect((await printed(await request("v.other"))).version).toBe("other");
   expect(await run()).toMatchObject({ version: "newer" });
+  await daemon.stop();
+  await daemon.restart();
+  expect(await errors()).toMatchObject([{ file: "actions/say.yaml" }]);
+  expect(await run()).toMatchObject({ version: "newer" });
 
   renameSync(join(daemon.project.scratch, "say.sh"), file);
   await until("the mistake is gone", async () => (await errors()).length === 0);

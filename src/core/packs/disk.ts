@@ -6,7 +6,7 @@ import type { Runtime } from "../registry.ts";
 import { runtimeNames, withDeclared } from "../runtimes.ts";
 import type { CheckRule } from "./components.ts";
 import { findPacks } from "./find.ts";
-import { runtimeNamesOf } from "./runner.ts";
+import { type RuntimeNames, runtimeNamesOf } from "./runner.ts";
 import { type ScannedPack, scanPack } from "./scan.ts";
 import type { Snapshot, Snapshots } from "./snapshots.ts";
 
@@ -31,6 +31,8 @@ export interface Disk {
   readonly copies: ReadonlyMap<string, Snapshot>;
   /** Those of plugins and those the packs declare. */
   readonly runtimes: readonly Runtime[];
+  /** How the packs name the runtimes now. */
+  runtimeNames(): RuntimeNames;
   isWanted(ref: string): boolean;
   /** Every directory that holds a pack or held one. */
   everything(): Promise<readonly string[]>;
@@ -52,11 +54,14 @@ export function openDisk(options: DiskOptions): Disk {
 
   const isWanted = (ref: string) => ref === "core" || options.autoLoad === null || options.autoLoad.includes(ref);
 
-  async function scanAll(dirs: readonly string[]): Promise<void> {
-    const names = runtimeNamesOf({
+  const namesNow = () =>
+    runtimeNamesOf({
       runtimes: new Map(runtimes.map((runtime) => [runtime.ref, runtime])),
       runtimeNames: runtimeNames(runtimes),
     });
+
+  async function scanAll(dirs: readonly string[]): Promise<void> {
+    const names = namesNow();
     for (const dir of dirs) {
       const previous = scans.get(dir);
       const scanned = await scanPack(dir, { runtimeNames: names, checkRule: options.checkRule, ...(previous && { previous }) });
@@ -99,6 +104,7 @@ export function openDisk(options: DiskOptions): Disk {
     get runtimes() {
       return runtimes;
     },
+    runtimeNames: namesNow,
     isWanted,
     async everything() {
       const found = (await findPacks(options.directories)).map((pack) => pack.dir);

@@ -5,9 +5,20 @@ import { buildRegistry, type CompileRule, suggestion } from "../registry-build.t
 import { problemsAcross } from "./across.ts";
 import { type DiskOptions, openDisk } from "./disk.ts";
 import type { ReloadReport } from "./history.ts";
+import { lastGoodPacks } from "./last-good.ts";
 import { withoutNews } from "./plan.ts";
 import { readRules, type StoredRule } from "./rule-store.ts";
-import { attachCopies, type Draft, decide, draftOf, type Served, type Step } from "./step.ts";
+import {
+  attachCopies,
+  concernsRules,
+  type Draft,
+  decide,
+  draftOf,
+  packsToJudge,
+  type Served,
+  type Step,
+  sameProblems,
+} from "./step.ts";
 import { retirePack, storePack, storeRuntimes } from "./store.ts";
 
 export interface ReconcilerOptions extends DiskOptions {
@@ -74,6 +85,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const dirs = new Set(unapplied);
     const parsed = performance.now();
 
+    const isFirst = registry.generation === 0;
+    if (isFirst) served = { ...served, packs: await lastGoodPacks(storage, disk, options.snapshots) };
     const draft = draftOf(served);
     const steps: Step[] = [];
     for (const dir of dirs) {
@@ -85,8 +98,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const freed = decision.steps.filter((one) => one.plan === null).map((one) => one.ref);
       for (const [other, scan] of disk.scans) if (freed.includes(scan.ref)) dirs.add(other);
     }
-    const touched = steps.filter((one) => one.plan === null || one.plan.changes.length > 0 || one.plan.manifestChanged);
-    const isFirst = registry.generation === 0;
+    const touched = steps.filter(
+      (one) => isFirst || one.plan === null || one.plan.changes.length > 0 || one.plan.manifestChanged,
+    );
     // While the database works: nothing runs from a copy before the new registry is in force.
     const copied = disk.copy(dirs);
     try {
@@ -140,7 +154,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Writes what changed and returns the rows of all rules after it. */
   async function write(draft: Draft, touched: readonly Step[]): Promise<ReadonlyMap<string, StoredRule>> {
     const isFirst = registry.generation === 0;
-    const isNew = (ref: string) => !served.packs.has(ref) || touched.some((one) => one.ref === ref && one.plan === null);
+    const isNew = (ref: string) =>
+      isFirst || !served.packs.has(ref) || touched.some((one) => one.ref === ref && one.plan === null);
     const rows = await storage.transaction(async (tx) => {
       if (isFirst || touched.some((one) => one.plan?.changes.some(({ kind }) => kind === "runtime") ?? true))
         await storeRuntimes(tx, disk.runtimes);
@@ -262,32 +277,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 function isSettled(change: DirectoryChange | null, now: number): boolean {
   return change === null || now - change.last >= settlingTime;
-}
-
-/** Whether rules, or what they are tied to, may be others afterwards. */
-function concernsRules({ plan }: Step): boolean {
-  return (
-    plan === null ||
-    plan.manifestChanged ||
-    plan.changes.some(({ kind, change }) => kind !== "sensor" && (kind !== "action" || change !== "changed"))
-  );
-}
-
-/** The packs whose mistakes may be others now: those of the steps, and those whose rules meet what has changed elsewhere. */
-function packsToJudge(registry: Registry, steps: readonly Step[]): Iterable<string> {
-  const changes = steps.flatMap((one) => one.plan?.changes ?? []);
-  if (steps.some((one) => one.plan === null) || changes.some(({ change }) => change !== "changed")) return registry.packs.keys();
-  const refs = new Set(changes.map((change) => change.ref));
-  const meeting = [...registry.rules.values()].filter(
-    ({ definition }) => refs.has(definition.trigger) || refs.has(definition.action),
-  );
-  return new Set([...steps.map((one) => one.ref), ...meeting.map((rule) => rule.definition.pack)]);
-}
-
-function sameProblems(before: readonly Problem[], after: readonly Problem[]): boolean {
-  // The lines around a mistake may change without it.
-  const key = (problems: readonly Problem[]) => JSON.stringify(problems.map(({ frame: _frame, ...problem }) => problem));
-  return before.length === after.length && key(before) === key(after);
 }
 
 /** Each row with its definition: a pack's rule has it in its file, an API rule in the row itself. */

@@ -1,5 +1,5 @@
 import type { Problem } from "../plugin.ts";
-import type { LoadedPack } from "../registry.ts";
+import type { LoadedPack, Registry } from "../registry.ts";
 import type { Disk } from "./disk.ts";
 import { type PackPlan, planPack } from "./plan.ts";
 import { mistake } from "./problems.ts";
@@ -98,4 +98,31 @@ export function decide(
     return { steps: retired, lookAgain };
   }
   return { steps: [...retired, { ref, dir, plan }], lookAgain };
+}
+
+/** Whether rules, or what they are tied to, may be others afterwards. */
+export function concernsRules({ plan }: Step): boolean {
+  return (
+    plan === null ||
+    plan.manifestChanged ||
+    plan.changes.some(({ kind, change }) => kind !== "sensor" && (kind !== "action" || change !== "changed"))
+  );
+}
+
+/** The packs whose mistakes may be others now: those of the steps, and those whose rules meet what has changed elsewhere. */
+export function packsToJudge(registry: Registry, steps: readonly Step[]): Iterable<string> {
+  const changes = steps.flatMap((one) => one.plan?.changes ?? []);
+  if (steps.some((one) => one.plan === null) || changes.some(({ change }) => change !== "changed")) return registry.packs.keys();
+  const refs = new Set(changes.map((change) => change.ref));
+  const meeting = [...registry.rules.values()].filter(
+    ({ definition }) => refs.has(definition.trigger) || refs.has(definition.action),
+  );
+  return new Set([...steps.map((one) => one.ref), ...meeting.map((rule) => rule.definition.pack)]);
+}
+
+/** Whether the operator has been told the same already. */
+export function sameProblems(before: readonly Problem[], after: readonly Problem[]): boolean {
+  // The lines around a mistake may change without it.
+  const key = (problems: readonly Problem[]) => JSON.stringify(problems.map(({ frame: _frame, ...problem }) => problem));
+  return before.length === after.length && key(before) === key(after);
 }
