@@ -1,5 +1,6 @@
 import { AttuneError } from "../core/errors.ts";
 import type { Json, JsonObject } from "../core/plugin.ts";
+import { isObject } from "../core/values.ts";
 
 export const maxBodyBytes = 1024 * 1024;
 const maxDepth = 50;
@@ -37,10 +38,6 @@ function parseJsonObject(bytes: Uint8Array): JsonObject {
   if (!isObject(value)) throw new AttuneError("BODY_INVALID", "the body must be a JSON object");
   refuseProto(value);
   return value;
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function readLimited(request: Request): Promise<Uint8Array> {

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../core/plugin.ts";
 import type { FlatSchema } from "../core/registry.ts";
-import { isObject } from "./body.ts";
+import { isObject } from "../core/values.ts";
 
 const masked = "********";
 

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { AttuneError, nearest } from "../core/errors.ts";
 import { isUuid } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/plugin.ts";
-import { isObject } from "./body.ts";
+import { isObject } from "../core/values.ts";
 import { listEnvelope, type Page, readPage, type Slice, slice } from "./paging.ts";
 
 /** Reading what a client sent, with a refusal that names the field. */

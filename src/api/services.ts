@@ -1,5 +1,7 @@
-import type { ExecutionStatus, Json, JsonObject, Problem, SensorStatus } from "../core/plugin.ts";
-import type { Registry } from "../core/registry.ts";
+import type { ReloadReport as EngineReport } from "../core/packs/history.ts";
+import type { ExecutionStatus, JsonObject, Problem } from "../core/plugin.ts";
+import type { ProcessState } from "../core/processes/supervisor.ts";
+import type { Registry, RuleDefinition } from "../core/registry.ts";
 import type { EnforcementStatus, History } from "./history.ts";
 
 /**
@@ -63,38 +65,15 @@ interface ComponentStatus {
   readonly available: boolean;
 }
 
-export interface ReloadReport {
-  readonly pack: string;
-  readonly added: readonly string[];
-  readonly changed: readonly string[];
-  readonly removed: readonly string[];
-  readonly problems: readonly Problem[];
-  readonly ms: number;
-}
+/** What the API tells of a reload. */
+export type ReloadReport = Pick<EngineReport, "pack" | "added" | "changed" | "removed" | "problems" | "ms">;
 
 /** A rule as the API was asked to make it: shapes are checked, refs and expressions are not. */
-export interface NewRule {
-  readonly ref: string;
+export type NewRule = Omit<RuleDefinition, "kind" | "pack" | "label" | "tags" | "file" | "hash"> & {
   readonly label: string | null;
-  readonly description: string | null;
-  readonly trigger: string;
-  readonly action: string;
-  readonly when: string | null;
-  readonly conditions: Json;
-  readonly trigger_params: JsonObject;
-  readonly action_params: JsonObject;
-  readonly enabled: boolean;
-}
+};
 
-export interface SensorState {
-  readonly ref: string;
-  readonly status: SensorStatus;
-  readonly pid: number | null;
-  readonly restarts: number;
-  /** Why it is not running. */
-  readonly reason: string | null;
-  readonly lastExit: { readonly code: number | null; readonly signal: string | null /** RFC 3339 */; readonly at: string } | null;
-}
+export type SensorState = ProcessState;
 
 export interface OutputChunk {
   readonly stream: "stdout" | "stderr";

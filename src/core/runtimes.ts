@@ -1,6 +1,7 @@
 import { AttuneError, toError } from "./errors.ts";
 import type { Logger, RuntimePlugin } from "./plugin.ts";
 import type { Runtime, RuntimeDefinition } from "./registry.ts";
+import { isObject } from "./values.ts";
 
 const probeLimit = 15_000;
 
@@ -33,7 +34,7 @@ async function probe(plugin: RuntimePlugin, log: Logger): Promise<Runtime["state
 /** A declarative runtime (contract 1.9): its interpreter and arguments, or the file itself when it names none. */
 export function runtimeFromDefinition(definition: RuntimeDefinition): Runtime {
   const interpreter = definition.execution_config["interpreter"];
-  const settings = typeof interpreter === "object" && interpreter !== null && !Array.isArray(interpreter) ? interpreter : {};
+  const settings = isObject(interpreter) ? interpreter : {};
   const binary =
     typeof settings["binary"] === "string" && settings["binary"] !== "native" && settings["binary"] !== "none"
       ? settings["binary"]

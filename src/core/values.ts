@@ -11,7 +11,8 @@ export function showValue(value: Json | undefined): string {
   return isObject(value) ? "an object" : String(value);
 }
 
-export function isObject(value: Json | undefined): value is JsonObject {
+/** An object of JSON: neither null nor a list. */
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -5,7 +5,7 @@ import { AttuneError } from "../../src/core/errors.ts";
 import type { ExecutorOptions } from "../../src/core/executions/executor.ts";
 import type { Sql, Storage } from "../../src/core/plugin.ts";
 import { createPacks, createWork, smallPack, type TestDatabase, withPostgres } from "../support/engine.ts";
-import { isAlive } from "../support/processes.ts";
+import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
@@ -139,7 +139,7 @@ test("a timeout ends the whole group and is its own status", async () => {
   await over(work.db.storage, id);
   const stored = await row(work.db.storage, id);
   expect(stored).toMatchObject({ status: "timeout", exit_code: -1, error: "Execution timed out after 1 seconds" });
-  expect(isAlive(Number(stored.result?.["stdout"]))).toBe(false);
+  expect(isRunning(Number(stored.result?.["stdout"]))).toBe(false);
 });
 
 test.each([

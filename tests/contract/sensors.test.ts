@@ -3,7 +3,7 @@ import type { Child } from "../../src/core/processes/child.ts";
 import { startChild } from "../../src/core/processes/child.ts";
 import { rulesMessage, type SensorStart, startSensor, type WantedSensor, wantedSensors } from "../../src/core/sensors.ts";
 import { createPacks, smallPack, type TestDatabase, type TestPacks, withPostgres } from "../support/engine.ts";
-import { isAlive } from "../support/processes.ts";
+import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
@@ -107,7 +107,7 @@ test("while its lines can't be taken it is held back, and can be stopped all the
   const child = await startSensor(context, wanted, () => {});
   await until("it is held back", () => taken === 256);
   await child.stop(200);
-  expect(isAlive(child.pid)).toBe(false);
+  expect(isRunning(child.pid)).toBe(false);
 });
 
 test("a line that fails to be taken is told in its log and ends nothing", async () => {

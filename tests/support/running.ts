@@ -24,6 +24,7 @@ export function runningProcesses(): RunningProcess[] {
   });
 }
 
+/** Whether the process exists and is not a zombie. */
 export function isRunning(pid: number): boolean {
   return read(pid, "stat") !== "" && !isZombie(pid);
 }
@@ -32,6 +33,11 @@ export function isRunning(pid: number): boolean {
 export function parentOf(pid: number): number {
   const stat = read(pid, "stat");
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
+}
+
+/** Open descriptors of this process. */
+export function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
 }
 
 /** Resident memory in bytes, as the operator sees it; 0 when the process is gone. */

@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Child, type ChildSpec, startChild, startTicksOf } from "../../src/core/processes/child.ts";
 import { tempDir } from "../support/packs.ts";
-import { isAlive, openDescriptors, residentMegabytes } from "../support/processes.ts";
+import { isRunning, openDescriptors, residentBytes } from "../support/running.ts";
 import { thrownBy } from "../support/thrown.ts";
 import { until } from "../support/until.ts";
 
@@ -89,7 +89,7 @@ describe("how it ends", () => {
       () => child.out().match(/\d+/g)?.length === 2 && child.out().match(/\d+/g),
     );
     expect(await child.stop(50)).toEqual({ code: null, signal: "SIGKILL" });
-    await until("nothing of the group is left", () => !pids.map(Number).some(isAlive));
+    await until("nothing of the group is left", () => !pids.map(Number).some(isRunning));
   });
 
   test("one that ends on SIGTERM is not waited for any longer", async () => {
@@ -106,7 +106,7 @@ describe("how it ends", () => {
     const took = performance.now() - began;
     expect(took).toBeGreaterThan(500);
     expect(took).toBeLessThan(3_000);
-    await until("the descendant is gone", () => !isAlive(Number(child.out())));
+    await until("the descendant is gone", () => !isRunning(Number(child.out())));
   });
 
   test.each([
@@ -135,7 +135,7 @@ describe("how it ends", () => {
       },
     });
     let died = 0;
-    await until("it has exited", () => !isAlive(child.pid));
+    await until("it has exited", () => !isRunning(child.pid));
     died = performance.now();
     await child.exited;
     expect(Buffer.concat(taken).toString()).toBe(`one\n${"\0".repeat(50_000)}two\n`);
@@ -169,7 +169,7 @@ describe("what can't be started", () => {
 
 describe("what it costs", () => {
   test("a reader that is busy stops the child, not the daemon's memory", async () => {
-    const before = residentMegabytes();
+    const before = residentBytes(process.pid) / 1024 / 1024;
     const free = Promise.withResolvers<void>();
     let highest = 0;
     let taken = 0;
@@ -177,7 +177,7 @@ describe("what it costs", () => {
       async onStdout(chunk) {
         await free.promise;
         taken += chunk.byteLength;
-        highest = Math.max(highest, residentMegabytes());
+        highest = Math.max(highest, residentBytes(process.pid) / 1024 / 1024);
       },
     });
     const written = () => Number(/^wchar: (\d+)/m.exec(readFileSync(`/proc/${child.pid}/io`, "utf8"))?.[1]);
@@ -206,7 +206,7 @@ describe("what it costs", () => {
       await Promise.all(children.map((child) => child.exited));
     }
     await until("every descriptor is closed", () => openDescriptors() <= before);
-    expect(pids.filter(isAlive)).toEqual([]);
+    expect(pids.filter(isRunning)).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import { silentLogger } from "../../src/core/log.ts";
 import { type Child, startChild, startTicksOf } from "../../src/core/processes/child.ts";
 import { cookieVariable, killLeftovers, openLedger } from "../../src/core/processes/leftovers.ts";
 import { tempDir } from "../support/packs.ts";
-import { isAlive } from "../support/processes.ts";
+import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 const cookie = crypto.randomUUID();
@@ -42,8 +42,8 @@ test("the groups in the ledger are ended, whatever their environment", async () 
   const descendant = Number(await until("it has started its own child", () => child.out().trim()));
 
   expect(killLeftovers(dir.path, cookie, silentLogger)).toBe(1);
-  await until("the group is gone", () => !isAlive(child.pid) && !isAlive(descendant));
-  expect(isAlive(over.pid)).toBe(true);
+  await until("the group is gone", () => !isRunning(child.pid) && !isRunning(descendant));
+  expect(isRunning(over.pid)).toBe(true);
 });
 
 test("a process that left its group is found by the cookie", async () => {
@@ -51,9 +51,9 @@ test("a process that left its group is found by the cookie", async () => {
   const parent = start("setsid sleep 60 & echo $!; sleep 0.1", { [cookieVariable]: cookie });
   const escaped = Number(await until("it has started its own child", () => parent.out().trim()));
   await parent.exited;
-  expect(isAlive(escaped)).toBe(true);
+  expect(isRunning(escaped)).toBe(true);
   killLeftovers(dir.path, cookie, silentLogger);
-  await until("the escaped process is gone", () => !isAlive(escaped));
+  await until("the escaped process is gone", () => !isRunning(escaped));
 });
 
 test("nothing else is touched: a reused pid, another daemon's cookie, the cookie inside another value, this process", async () => {
@@ -66,7 +66,7 @@ test("nothing else is touched: a reused pid, another daemon's cookie, the cookie
   ];
   appendFileSync(join(dir.path, "processes"), `+${reused.pid} 1\n+notanumber x\n+1\ngarbage\n+${reused.pid}`);
   expect(killLeftovers(dir.path, cookie, silentLogger)).toBe(0);
-  expect([reused, ...others].map(({ pid }) => isAlive(pid))).toEqual([true, true, true, true]);
+  expect([reused, ...others].map(({ pid }) => isRunning(pid))).toEqual([true, true, true, true]);
 });
 
 test("without a ledger there is nothing to end, and the ledger stays small however many have run", () => {

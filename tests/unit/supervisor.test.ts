@@ -9,7 +9,7 @@ import {
   type SupervisorOptions,
   type Wanted,
 } from "../../src/core/processes/supervisor.ts";
-import { isAlive } from "../support/processes.ts";
+import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
@@ -75,7 +75,7 @@ test("what is not wanted any more is stopped, what is wanted in the same form ke
   const [a, b] = [await pidOf("a"), await pidOf("b")];
   supervisor.want([wanted("a", "sleep 60")]);
   await until("b is stopped", () => state("b")?.status === "stopped");
-  expect(isAlive(b)).toBe(false);
+  expect(isRunning(b)).toBe(false);
   expect(state("a")).toMatchObject({ status: "running", pid: a, restarts: 0 });
   supervisor.want([wanted("a", "sleep 60"), wanted("b", "sleep 60")]);
   expect(await pidOf("b")).not.toBe(b);
@@ -87,7 +87,7 @@ test("another identity replaces the process: the old one is gone before the new 
   let overlap = false;
   const { supervisor, pidOf } = supervise({
     changed: ({ status }) => {
-      if (status === "starting" && old && isAlive(old)) overlap = true;
+      if (status === "starting" && old && isRunning(old)) overlap = true;
     },
   });
   supervisor.want([wanted("a", "sleep 60")]);
@@ -180,7 +180,7 @@ test("one that never reads what it is told can still be stopped", async () => {
   const pid = await pidOf("a");
   supervisor.want([wanted("a", "sleep 60", { revision: "2", message: large })]);
   await supervisor.stop();
-  expect(isAlive(pid)).toBe(false);
+  expect(isRunning(pid)).toBe(false);
 });
 
 test("what can't run now says why, and runs as soon as it can", async () => {
@@ -211,6 +211,6 @@ test("stop ends all and resolves when nothing is left, also while one is startin
     wanted("late", "sleep 60"),
   ]);
   await supervisor.stop();
-  expect(isAlive(pid)).toBe(false);
+  expect(isRunning(pid)).toBe(false);
   expect(supervisor.states().map(({ status }) => status)).toEqual(["stopped", "stopped", "stopped"]);
 });

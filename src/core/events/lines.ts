@@ -1,5 +1,6 @@
 import { isDeeperThan } from "../json.ts";
 import type { JsonObject } from "../plugin.ts";
+import { isObject } from "../values.ts";
 
 /** One line of a sensor's standard output, understood. */
 export type SensorLine =
@@ -68,8 +69,4 @@ function readTarget(value: unknown): RuleTarget | null | "malformed" {
   const name = value.startsWith("rule_") ? value.slice("rule_".length) : value;
   if (/^\d+$/.test(name)) return { id: Number(name) };
   return name.includes(".") ? { ref: name } : "malformed";
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { nearest } from "../errors.ts";
 import type { Registry, RuntimeDefinition } from "../registry.ts";
+import { isObject } from "../values.ts";
 
 /** The words and file name endings by which components choose a runtime. */
 export interface RuntimeNames {
@@ -46,10 +47,7 @@ export function withPackRuntimes(known: RuntimeNames, runtimes: Iterable<Runtime
   for (const { ref, name, aliases, execution_config } of runtimes) {
     for (const word of [ref, name, ...aliases]) addNew(words, word, ref);
     const { interpreter } = execution_config;
-    const extension =
-      typeof interpreter === "object" && interpreter !== null && !Array.isArray(interpreter)
-        ? interpreter["file_extension"]
-        : null;
+    const extension = isObject(interpreter) ? interpreter["file_extension"] : null;
     if (typeof extension === "string" && extension !== "") addNew(extensions, withDot(extension), ref);
   }
   return { words, extensions };
