@@ -10,7 +10,7 @@ import { openSnapshots } from "../src/core/packs/snapshots.ts";
 import { watchPacks } from "../src/core/packs/watch.ts";
 import type { ChildScope } from "../src/core/plugin.ts";
 import type { Registry } from "../src/core/registry.ts";
-import { runtimeFromPlugin } from "../src/core/runtimes.ts";
+import { builtIn, runtimeFromPlugin } from "../src/core/runtimes.ts";
 import { createScope } from "../src/core/scope.ts";
 import { wantedSensors } from "../src/core/sensors.ts";
 import { builtinRuntimes, postgres } from "../src/plugins/index.ts";
@@ -85,7 +85,7 @@ async function withEngine<T>(write: (directory: string) => void, measure: (engin
     const storage = await postgres({ url: await server.createDatabase() }).open(context);
     await migrate(storage, loadAssets().migrations, silentLogger);
     const runtimes = await Promise.all(
-      builtinRuntimes({ preload: "" }).map((plugin) => runtimeFromPlugin(plugin, "core", silentLogger)),
+      builtinRuntimes({ preload: "" }).map((plugin) => runtimeFromPlugin(plugin, builtIn, silentLogger)),
     );
     const reconciler = createReconciler({
       storage,

@@ -22,7 +22,9 @@ function valueImports(file: string, text: string): string[] {
  * Where a file stands: imports go from a higher layer to a lower one, or stay within one folder. Files directly in
  * src/core that put the engine together stand above its middle folders; all others below them.
  */
-const composition = ["daemon", "services", "sensors", "announce", "children", "reloads"].map((name) => `src/core/${name}.ts`);
+const composition = ["daemon", "engine", "services", "sensors", "announce", "children", "reloads"].map(
+  (name) => `src/core/${name}.ts`,
+);
 const middle = /^src\/core\/(packs|events|executions|processes)\//;
 const foundation = ["plugin", "errors"].map((name) => `src/core/${name}.ts`);
 

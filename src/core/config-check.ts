@@ -54,13 +54,18 @@ export function configCheck(file: string) {
       if (value === undefined) return undefined;
       return words.find((word) => word === value) ?? fail(where, `one of ${words.join(", ")}`, value);
     },
-    plugins(value: unknown): (RuntimePlugin | HooksPlugin)[] {
+    plugins(value: unknown): (RuntimePlugin | HooksPlugin | string)[] {
       if (value === undefined) return [];
       if (!Array.isArray(value)) return fail("plugins.use", "a list of plugins", value);
       for (const [index, item] of value.entries()) {
+        if (typeof item === "string") continue;
         const { kind, name, api } = (item ?? {}) as Partial<Plugin>;
         if ((kind !== "runtime" && kind !== "hooks") || typeof name !== "string") {
-          fail(`plugins.use[${index}]`, "a plugin of kind runtime or hooks with a name", kind ?? item);
+          fail(
+            `plugins.use[${index}]`,
+            "the name of an npm package, or a plugin of kind runtime or hooks with a name",
+            kind ?? item,
+          );
         }
         if (api !== 1) fail(`plugins.use[${index}].api`, "1", api);
       }

@@ -5,7 +5,7 @@ import { configCheck } from "./config-check.ts";
 import type { Environment } from "./environment.ts";
 import { AttuneError } from "./errors.ts";
 import type { LogLevel, LogOptions } from "./log.ts";
-import type { HooksPlugin, JsonObject, RuntimePlugin, StoragePlugin, TransportPlugin } from "./plugin.ts";
+import type { EnvironmentSettings, HooksPlugin, JsonObject, RuntimePlugin, StoragePlugin, TransportPlugin } from "./plugin.ts";
 
 /** What `attune.config.ts` exports through `defineConfig`. Every key may be left out; paths are relative to the file. */
 export interface AttuneConfig {
@@ -15,9 +15,30 @@ export interface AttuneConfig {
   plugins?: {
     /** Where plugin files are looked for. Default: `plugins`. */
     directory?: string | string[];
-    /** Plugins given as values. */
-    use?: (RuntimePlugin | HooksPlugin)[];
+    /** Plugins given as values, and npm packages of which the default export is one, by name. */
+    use?: (RuntimePlugin | HooksPlugin | string)[];
+    /** Refs of the packs whose `runtimes/*.ts` may run inside the daemon. Default: none. */
+    trustedPacks?: string[];
   };
+  /** Runtimes that may be used, by ref or name; those listed are not verified first. Default: all. */
+  runtimes?: {
+    /** `ATTUNE_WORKER_RUNTIMES` (separated by commas) overrides. */
+    actions?: string[];
+    /** `ATTUNE_SENSOR_RUNTIMES` overrides. */
+    sensors?: string[];
+  };
+  /** How the packages that packs ask for are installed. */
+  environments?: Partial<EnvironmentSettings> & {
+    /** Seconds that making one may take. Default 900. */
+    timeout?: number;
+  };
+  /** Servers that start scripts quicker. `false` turns them off. */
+  warm?:
+    | boolean
+    | {
+        /** Seconds after which a server without work ends. Default 300. */
+        idle?: number;
+      };
   /** `postgres()` (embedded) or `postgres({ url })`. `DATABASE_URL` overrides. */
   storage?: StoragePlugin;
   /** `local()` or `nats({ url })`. `NATS_URL` overrides. */
@@ -82,7 +103,17 @@ export interface Settings {
       { readonly maxActionTimeout: number | null; readonly debug: boolean; readonly config: JsonObject }
     >;
   };
-  readonly plugins: { readonly directories: readonly string[]; readonly use: readonly (RuntimePlugin | HooksPlugin)[] };
+  readonly plugins: {
+    readonly directories: readonly string[];
+    readonly use: readonly (RuntimePlugin | HooksPlugin | string)[];
+    readonly trustedPacks: readonly string[];
+  };
+  /** null: all. */
+  readonly runtimes: { readonly actions: readonly string[] | null; readonly sensors: readonly string[] | null };
+  /** `timeout` in seconds. */
+  readonly environments: EnvironmentSettings & { readonly timeout: number };
+  /** null: off. */
+  readonly warm: { readonly idle: number } | null;
   readonly storage: StoragePlugin | null;
   readonly transport: TransportPlugin | null;
   readonly databaseUrl: string | null;
@@ -131,6 +162,9 @@ export function resolveSettings(
     "dataDir",
     "packs",
     "plugins",
+    "runtimes",
+    "environments",
+    "warm",
     "storage",
     "transport",
     "api",
@@ -142,7 +176,17 @@ export function resolveSettings(
   const inProject = (relative: string) => path.resolve(projectDir, relative);
 
   const packs = check.object(root["packs"], "packs");
-  const plugins = check.object(root["plugins"], "plugins", ["directory", "use"]);
+  const plugins = check.object(root["plugins"], "plugins", ["directory", "use", "trustedPacks"]);
+  const runtimes = check.object(root["runtimes"], "runtimes", ["actions", "sensors"]);
+  const environments = check.object(root["environments"], "environments", [
+    "installer",
+    "index",
+    "findLinks",
+    "offline",
+    "npmRegistry",
+    "timeout",
+  ]);
+  const warm = typeof root["warm"] === "boolean" ? {} : check.object(root["warm"], "warm", ["idle"]);
   const api = check.object(root["api"], "api", ["host", "port", "allowedHosts"]);
   const log = check.object(root["log"], "log", ["level", "format"]);
   const environment = check.object(root["environment"], "environment", ["pass"]);
@@ -185,7 +229,23 @@ export function resolveSettings(
     plugins: {
       directories: (check.strings(plugins["directory"], "plugins.directory") ?? ["plugins"]).map(inProject),
       use: check.plugins(plugins["use"]),
+      trustedPacks: check.strings(plugins["trustedPacks"], "plugins.trustedPacks") ?? [],
     },
+    runtimes: {
+      actions: listOf(env("ATTUNE_WORKER_RUNTIMES")) ?? check.strings(runtimes["actions"], "runtimes.actions") ?? null,
+      sensors: listOf(env("ATTUNE_SENSOR_RUNTIMES")) ?? check.strings(runtimes["sensors"], "runtimes.sensors") ?? null,
+    },
+    environments: {
+      installer: check.oneOf(environments["installer"], "environments.installer", installers) ?? "auto",
+      index: check.string(environments["index"], "environments.index") ?? null,
+      findLinks: (check.strings(environments["findLinks"], "environments.findLinks") ?? []).map((place) =>
+        place.includes("://") ? place : inProject(place),
+      ),
+      offline: check.boolean(environments["offline"], "environments.offline") ?? false,
+      npmRegistry: check.string(environments["npmRegistry"], "environments.npmRegistry") ?? null,
+      timeout: check.number(environments["timeout"], "environments.timeout", 1, 86_400) ?? 900,
+    },
+    warm: root["warm"] === false ? null : { idle: check.number(warm["idle"], "warm.idle", 1, 86_400) ?? 300 },
     storage: check.plugin(root["storage"], "storage") as StoragePlugin | null,
     transport: check.plugin(root["transport"], "transport") as TransportPlugin | null,
     databaseUrl: env("DATABASE_URL") ?? null,
@@ -216,5 +276,13 @@ export function resolveSettings(
   };
 }
 
+function listOf(text: string | undefined): string[] | undefined {
+  return text
+    ?.split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+const installers = ["auto", "uv", "pip"] as const;
 const levels = ["debug", "info", "warn", "error"] as const;
 const formats = ["auto", "pretty", "json"] as const;

@@ -7,10 +7,16 @@ const kinds: Record<keyof Observers, "observe"> & Record<keyof Filters, "filter"
   "daemon:stopping": "observe",
   "pack:changed": "observe",
   "pack:rejected": "observe",
+  "plugin:changed": "observe",
+  "plugin:rejected": "observe",
   "sensor:state": "observe",
   "event:accepted": "observe",
+  "enforcement:created": "observe",
   "execution:state": "observe",
+  "process:started": "observe",
+  "process:exited": "observe",
   "event:accept": "filter",
+  "execution:plan": "filter",
   "process:launch": "filter",
 };
 

@@ -9,6 +9,10 @@
  * 4. its scope ends: cleanups run last first, also when opening failed half-way.
  */
 
+import type { Hooks } from "./plugin-hooks.ts";
+
+export type * from "./plugin-hooks.ts";
+
 export type Awaitable<T> = T | Promise<T>;
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -43,6 +47,7 @@ interface PluginBase<Kind extends string> {
   readonly name: string;
   /** Version of this contract the plugin was written for. */
   readonly api: 1;
+  readonly description?: string;
   readonly hooks?: Hooks;
 }
 export type Plugin = RuntimePlugin | StoragePlugin | TransportPlugin | HooksPlugin;
@@ -50,18 +55,26 @@ export type Plugin = RuntimePlugin | StoragePlugin | TransportPlugin | HooksPlug
 /** A plugin that only listens or filters. */
 export interface HooksPlugin extends PluginBase<"hooks"> {
   readonly hooks: Hooks;
+  /** Runs when this version of the plugin takes over; what it acquires through the scope ends with this version. */
+  setup?(context: OpenContext): Awaitable<void>;
 }
 
 /** Says how to start a script. The core spawns, delivers parameters, reads, times out, limits and kills. */
 export interface RuntimePlugin extends PluginBase<"runtime"> {
-  readonly description?: string;
   /** Other words a pack may write as `runner_type`. */
   readonly aliases?: readonly string[];
   /** File name endings, such as `[".awk"]`, used when a component names no runtime. */
   readonly extensions?: readonly string[];
-  /** Is the interpreter here? Throwing means no, and the message is shown to the operator as the reason. */
-  probe?(context: ProbeContext): Awaitable<Interpreter>;
+  /**
+   * Is the interpreter here? Throwing means no, and the message is shown to the operator as the reason. Several versions
+   * that are installed side by side are given as a list, the one to use when nothing is asked for first.
+   */
+  probe?(context: ProbeContext): Awaitable<Interpreter | readonly [Interpreter, ...Interpreter[]]>;
   launch(target: LaunchTarget): Awaitable<Launch>;
+  /** How the packages that a pack asks for are installed for it. */
+  readonly environment?: EnvironmentRecipe;
+  /** As of {@link HooksPlugin}. */
+  setup?(context: OpenContext): Awaitable<void>;
 }
 export interface ProbeContext {
   readonly log: Logger;
@@ -82,6 +95,8 @@ export interface LaunchTarget {
   readonly pack: { readonly ref: string; readonly dir: string };
   /** What `probe` found; empty for a runtime without `probe`. */
   readonly interpreter: Interpreter;
+  /** Directory of the pack's own environment, ready to be used; null when the pack has none. */
+  readonly environment: string | null;
 }
 export interface Launch {
   readonly argv: readonly [string, ...string[]];
@@ -91,6 +106,56 @@ export interface Launch {
   readonly cwd?: string;
   /** Replaces what the core would write to stdin. */
   readonly stdin?: string;
+  /** A server that can start the same quicker. */
+  readonly warm?: WarmServer;
+}
+/**
+ * A fork server that speaks the core's protocol (docs/plugins.md). One runs for each distinct `argv` and `env`; it is
+ * asked to do what `argv`, `env` and `cwd` of the launch say, and may decline.
+ */
+export interface WarmServer {
+  readonly argv: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * How a pack's own environment is made. It gets a directory of its own outside the pack, named by all that decides its
+ * content, and is made anew only when one of these changes; until then the one before stays in use.
+ */
+export interface EnvironmentRecipe {
+  /**
+   * Files at the root of a pack that state its dependencies. A pack with none of them has no environment; an empty list
+   * means that every pack has one.
+   */
+  readonly manifests: readonly string[];
+  /** The commands that make the environment. They are run one after the other, in the pack's directory. */
+  create(target: EnvironmentTarget): Awaitable<readonly EnvironmentStep[]>;
+}
+export interface EnvironmentTarget {
+  readonly pack: { readonly ref: string; readonly dir: string };
+  /** Those of the recipe's manifests that the pack has. */
+  readonly manifests: readonly string[];
+  readonly interpreter: Interpreter;
+  /** Absolute path of the directory to fill; it is there and empty. */
+  readonly dir: string;
+  readonly settings: EnvironmentSettings;
+}
+export interface EnvironmentStep {
+  readonly argv: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+}
+/** `environments` of the configuration. */
+export interface EnvironmentSettings {
+  /** What installs Python packages: `auto` is uv when it is on the PATH and pip otherwise. */
+  readonly installer: "auto" | "uv" | "pip";
+  /** Base URL of the Python package index; null: the installer's own default. */
+  readonly index: string | null;
+  /** Directories or URLs in which Python packages are looked for as well. */
+  readonly findLinks: readonly string[];
+  /** Take Python packages from `findLinks` only. */
+  readonly offline: boolean;
+  /** Base URL of the npm registry; null: npm's own default. */
+  readonly npmRegistry: string | null;
 }
 
 /** What a storage or transport is opened with. */
@@ -159,60 +224,4 @@ export interface EventMessage {
   readonly payload: JsonObject;
   /** State of the sensor for that rule, stored with the event and handed back when the sensor starts. */
   readonly checkpoint?: JsonObject;
-}
-
-export type ExecutionStatus =
-  | "requested"
-  | "scheduled"
-  | "running"
-  | "completed"
-  | "failed"
-  | "timeout"
-  | "cancelled"
-  | "abandoned";
-export type SensorStatus = "starting" | "running" | "backoff" | "stopped" | "unavailable";
-
-/** Told what happened. They run side by side, cannot change anything, and a throw is only logged. */
-export interface Observers {
-  "daemon:ready"(info: { url: string }): Awaitable<void>;
-  "daemon:stopping"(info: { reason: string }): Awaitable<void>;
-  "pack:changed"(change: PackChange): Awaitable<void>;
-  "pack:rejected"(rejected: { pack: string; errors: readonly Problem[] }): Awaitable<void>;
-  "sensor:state"(change: { sensor: string; status: SensorStatus; pid: number | null; reason: string | null }): Awaitable<void>;
-  "event:accepted"(event: EventMessage): Awaitable<void>;
-  "execution:state"(change: ExecutionChange): Awaitable<void>;
-}
-/** Asked, in order of registration; each gets what the one before returned and must return a value. null drops the item. */
-export interface Filters {
-  "event:accept"(event: EventMessage): Awaitable<EventMessage | null>;
-  "process:launch"(launch: Launch, target: LaunchTarget): Awaitable<Launch | null>;
-}
-export type Hooks = Partial<Observers & Filters>;
-
-export interface PackChange {
-  readonly pack: string;
-  readonly added: readonly string[];
-  readonly changed: readonly string[];
-  readonly removed: readonly string[];
-}
-export interface ExecutionChange {
-  readonly id: string;
-  readonly action: string;
-  readonly rule: string | null;
-  readonly from: ExecutionStatus | null;
-  readonly to: ExecutionStatus;
-  readonly exitCode: number | null;
-  readonly error: string | null;
-}
-/** A mistake in a pack's file, for the operator. `severity: warning` never keeps anything from loading. */
-export interface Problem {
-  readonly severity: "error" | "warning";
-  /** Path relative to the pack's directory. */
-  readonly file: string;
-  readonly line: number | null;
-  readonly column: number | null;
-  readonly message: string;
-  readonly hint: string | null;
-  /** The lines around the place, for a terminal. */
-  readonly frame?: string;
 }

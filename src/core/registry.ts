@@ -1,5 +1,5 @@
 import { AttuneError, nearest } from "./errors.ts";
-import type { Interpreter, Json, JsonObject, Launch, LaunchTarget, Problem } from "./plugin.ts";
+import type { EnvironmentRecipe, Interpreter, Json, JsonObject, Launch, LaunchTarget, Problem } from "./plugin.ts";
 
 /**
  * What the daemon serves at one moment. A value: a reload makes the next one and replaces it whole, so whoever holds
@@ -59,6 +59,8 @@ export interface PackManifest {
   readonly tags: readonly string[];
   readonly runtime_deps: readonly string[];
   readonly dependencies: readonly Json[];
+  /** false: none of its actions is started by a warm server. */
+  readonly warm: boolean;
   readonly hash: string;
 }
 
@@ -81,8 +83,12 @@ export type FlatSchema = { readonly [name: string]: JsonObject };
 
 export interface Action extends Component {
   readonly kind: "action";
-  /** Ref of the runtime. */
+  /** Ref of the runtime; the word that was asked for while nothing has that name. */
   readonly runtime: string;
+  /** Range of versions of the interpreter that it needs. */
+  readonly runtime_version: string | null;
+  /** false: never started by a warm server. */
+  readonly warm: boolean;
   /** Absolute path of the script, or the script's text when `inline`. */
   readonly entrypoint: string;
   /** A shell action whose entry_point is itself the code (contract 2.2). */
@@ -115,6 +121,7 @@ export interface Trigger extends Component {
 export interface Sensor extends Component {
   readonly kind: "sensor";
   readonly runtime: string;
+  readonly runtime_version: string | null;
   readonly entrypoint: string;
   readonly entry_point: string;
   readonly dir: string;
@@ -189,13 +196,18 @@ export interface Runtime {
   readonly description: string | null;
   readonly aliases: readonly string[];
   readonly extensions: readonly string[];
-  /** Name of the plugin, or null for a declarative one. */
+  /** `built-in`, `config`, or the file it comes from. */
   readonly source: string;
-  readonly state:
-    | { readonly available: true; readonly interpreter: Interpreter }
-    | { readonly available: false; readonly reason: string };
+  /** Changes whenever what it does may have changed: sensors that run on it are then started anew. */
+  readonly revision: string;
+  readonly state: RuntimeState;
   readonly launch: (target: LaunchTarget) => Launch | Promise<Launch>;
+  readonly environment: EnvironmentRecipe | null;
 }
+export type RuntimeState =
+  /** The first interpreter is used when nothing else is asked for. */
+  | { readonly available: true; readonly interpreters: readonly [Interpreter, ...Interpreter[]] }
+  | { readonly available: false; readonly reason: string };
 
 export const emptyRegistry: Registry = {
   generation: 0,

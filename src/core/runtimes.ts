@@ -1,29 +1,42 @@
 import { AttuneError, toError } from "./errors.ts";
-import type { Logger, RuntimePlugin } from "./plugin.ts";
-import type { Runtime, RuntimeDefinition } from "./registry.ts";
+import type { Interpreter, Logger, RuntimePlugin } from "./plugin.ts";
+import type { Action, Registry, Runtime, RuntimeDefinition, Sensor } from "./registry.ts";
 import { isObject } from "./values.ts";
 
 const probeLimit = 15_000;
 
+/** Where the runtimes in the binary come from. */
+export const builtIn = { namespace: "core", source: "built-in", revision: "" } as const;
+
 /** A runtime plugin as the registry serves it: probed, so that what is missing is known before anything needs it. */
-export async function runtimeFromPlugin(plugin: RuntimePlugin, namespace: string, log: Logger): Promise<Runtime> {
+export async function runtimeFromPlugin(
+  plugin: RuntimePlugin,
+  from: { readonly namespace: string; readonly source: string; readonly revision: string },
+  log: Logger,
+): Promise<Runtime> {
   return {
-    ref: `${namespace}.${plugin.name}`,
+    ref: `${from.namespace}.${plugin.name}`,
     name: plugin.name,
     description: plugin.description ?? null,
     aliases: plugin.aliases ?? [],
     extensions: plugin.extensions ?? [],
-    source: "plugin",
+    source: from.source,
+    revision: from.revision,
     state: await probe(plugin, log),
     launch: plugin.launch,
+    environment: plugin.environment ?? null,
   };
 }
 
 async function probe(plugin: RuntimePlugin, log: Logger): Promise<Runtime["state"]> {
-  if (!plugin.probe) return { available: true, interpreter: {} };
+  if (!plugin.probe) return { available: true, interpreters: [{}] };
   try {
     const signal = AbortSignal.timeout(probeLimit);
-    return { available: true, interpreter: await plugin.probe({ log, signal }) };
+    const found = await plugin.probe({ log, signal });
+    return {
+      available: true,
+      interpreters: Array.isArray(found) ? (found as [Interpreter, ...Interpreter[]]) : [found as Interpreter],
+    };
   } catch (thrown) {
     const error = toError(thrown);
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
@@ -48,13 +61,29 @@ export function runtimeFromDefinition(definition: RuntimeDefinition): Runtime {
     description: definition.description,
     aliases: definition.aliases,
     extensions: extension,
-    source: "pack",
+    source: definition.file,
+    revision: definition.hash,
     state:
       binary && !path
         ? { available: false, reason: `${binary} is not on the PATH` }
-        : { available: true, interpreter: path ? { path } : {} },
+        : { available: true, interpreters: [path ? { path } : {}] },
     launch: ({ entrypoint }) => ({ argv: path ? [path, ...args, entrypoint] : [entrypoint] }),
+    environment: null,
   };
+}
+
+/** What an action or sensor is run with, or why it can't be. */
+export type Usable =
+  | { readonly available: true; readonly runtime: Runtime; readonly interpreter: Interpreter }
+  | { readonly available: false; readonly reason: string };
+
+/** The interpreter for a component; the reasons start with `runtime unavailable`. */
+export function usable(registry: Pick<Registry, "runtimes">, component: Action | Sensor): Usable {
+  const runtime = registry.runtimes.get(component.runtime);
+  if (!runtime) return { available: false, reason: `runtime unavailable: nothing provides ${component.runtime}` };
+  if (!runtime.state.available)
+    return { available: false, reason: `runtime unavailable: ${runtime.ref}: ${runtime.state.reason}` };
+  return { available: true, runtime, interpreter: runtime.state.interpreters[0] };
 }
 
 /** The runtimes and those that packs declare; one that claims a word which another has is left out. */

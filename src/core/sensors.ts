@@ -6,13 +6,14 @@ import type { Awaitable, JsonObject, Launch, LaunchTarget, Sql } from "./plugin.
 import type { Child, ChildSpec } from "./processes/child.ts";
 import { createLineSplitter } from "./processes/lines.ts";
 import type { Wanted } from "./processes/supervisor.ts";
-import { allSensors, isActive, type Registry, type Rule, type Runtime, type Sensor, snapshotOf } from "./registry.ts";
+import { allSensors, isActive, type Registry, type Rule, type Sensor, snapshotOf } from "./registry.ts";
+import { type Usable, usable } from "./runtimes.ts";
 
 /** A sensor that some active rule needs. */
 export interface WantedSensor extends Wanted {
   readonly sensor: Sensor;
   readonly rules: readonly Rule[];
-  readonly runtime: Runtime | undefined;
+  readonly usable: Usable;
 }
 
 /** The sensors that should run: enabled ones with at least one active rule on one of their triggers. Pure. */
@@ -24,15 +25,17 @@ export function wantedSensors(registry: Registry): WantedSensor[] {
     const rules = sensor.triggers.flatMap((trigger) => registry.rulesByTrigger.get(trigger) ?? []).filter(isActive);
     if (rules.length === 0) continue;
     const revision = Bun.hash(rules.map(keyOf).join("\n")).toString(36);
-    const runtime = registry.runtimes.get(sensor.runtime);
+    const found = usable(registry, sensor);
+    // Another version of its runtime may start it differently.
+    const identity = `${sensor.hash} ${found.available ? found.runtime.revision : ""}`;
     wanted.push({
       ref: sensor.ref,
       sensor: relocated(sensor, pack ? snapshotOf(pack, sensor.ref)?.dir : undefined),
       rules,
-      runtime,
-      identity: sensor.control === "stdin" ? sensor.hash : `${sensor.hash} ${revision}`,
+      usable: found,
+      identity: sensor.control === "stdin" ? identity : `${identity} ${revision}`,
       revision: sensor.control === "stdin" ? revision : null,
-      unavailable: unavailability(sensor, runtime),
+      unavailable: found.available ? null : found.reason,
     });
   }
   return wanted;
@@ -45,11 +48,6 @@ function keyOf(rule: Rule): string {
   return known;
 }
 const keys = new WeakMap<Rule, string>();
-
-function unavailability(sensor: Sensor, runtime: Runtime | undefined): string | null {
-  if (!runtime) return `runtime unavailable: nothing provides ${sensor.runtime}`;
-  return runtime.state.available ? null : `runtime unavailable: ${runtime.state.reason}`;
-}
 
 /** A rule as its sensor is told of it: the superset of what all generations of the contract read (3.3). */
 function entryOf(rule: Rule, checkpoint: JsonObject | null) {
@@ -102,16 +100,17 @@ const logPace = { perSecond: 1_000, burst: 10_000 };
 
 /** Starts the process of a sensor and reads it. Its `exited` resolves after the last line was taken. */
 export async function startSensor(context: SensorStart, wanted: WantedSensor, log: (line: string) => void): Promise<Child> {
-  const { sensor, runtime } = wanted;
-  if (!runtime?.state.available)
-    throw new AttuneError("RUNTIME_UNAVAILABLE", unavailability(sensor, runtime) ?? "runtime unavailable");
+  const { sensor } = wanted;
+  if (!wanted.usable.available) throw new AttuneError("RUNTIME_UNAVAILABLE", wanted.usable.reason);
+  const { runtime, interpreter } = wanted.usable;
   const target: LaunchTarget = {
     kind: "sensor",
     ref: sensor.ref,
     entrypoint: sensor.entrypoint,
     inline: false,
     pack: { ref: sensor.pack, dir: sensor.dir },
-    interpreter: runtime.state.interpreter,
+    interpreter,
+    environment: null,
   };
   const launch = await context.filterLaunch(await runtime.launch(target), target);
   if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");

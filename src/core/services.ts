@@ -14,6 +14,7 @@ import type { ExecutionChange, JsonObject, Storage } from "./plugin.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
 import { type Action, allTriggers, findTrigger, packOf, type RuleDefinition, requireAction, snapshotOf } from "./registry.ts";
 import { suggestion } from "./registry-build.ts";
+import { usable } from "./runtimes.ts";
 import type { WantedSensor } from "./sensors.ts";
 
 export interface Engine {
@@ -48,11 +49,8 @@ export function createServices(engine: Engine): Services {
       if (!action.enabled)
         throw new AttuneError("CONFLICT", `action ${ref} is disabled`, { hint: "set enabled: true in its file" });
       const checked = engine.checkParameters(action, parameters);
-      const runtime = registry().runtimes.get(action.runtime);
-      if (!runtime?.state.available) {
-        const reason = runtime?.state.available === false ? runtime.state.reason : "nothing provides it";
-        throw new AttuneError("RUNTIME_UNAVAILABLE", `runtime unavailable: ${action.runtime}: ${reason}`);
-      }
+      const found = usable(registry(), action);
+      if (!found.available) throw new AttuneError("RUNTIME_UNAVAILABLE", found.reason);
       const pack = registry().packs.get(action.pack);
       const snapshot = pack ? (snapshotOf(pack, ref)?.hash ?? null) : null;
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);

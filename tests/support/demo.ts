@@ -24,7 +24,7 @@ const component = (ref: string) => ({
   file: `${ref}.yaml`,
   hash: ref,
 });
-const scripted = { runtime: "core.shell", entrypoint: "/demo/x.sh", entry_point: "x.sh", dir: "/demo" };
+const scripted = { runtime: "core.shell", runtime_version: null, entrypoint: "/demo/x.sh", entry_point: "x.sh", dir: "/demo" };
 
 function demoAction(ref: string, parameters: Action["parameters"] = {}): Action {
   return {
@@ -32,6 +32,7 @@ function demoAction(ref: string, parameters: Action["parameters"] = {}): Action 
     ...scripted,
     kind: "action",
     inline: false,
+    warm: true,
     parameters,
     output: {},
     delivery: "compat",
@@ -117,6 +118,7 @@ export function demoRegistry(): Registry {
       tags: [],
       runtime_deps: [],
       dependencies: [],
+      warm: true,
       hash: "x",
     },
     actions: new Map(actions.map((action) => [action.ref, action])),
@@ -150,7 +152,9 @@ export function demoRegistry(): Registry {
           description: null,
           aliases: ["rb"],
           extensions: [".rb"],
-          source: "pack",
+          source: "runtimes/ruby.yaml",
+          revision: "1",
+          environment: null,
           state: { available: false, reason: "ruby is not on the PATH" },
           launch: () => ({ argv: ["ruby"] }),
         },

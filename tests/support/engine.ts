@@ -17,7 +17,7 @@ import { createVersions } from "../../src/core/packs/versions.ts";
 import type { ChildScope, EventMessage, ExecutionChange, JsonObject, Storage } from "../../src/core/plugin.ts";
 import { startChild } from "../../src/core/processes/child.ts";
 import type { Runtime } from "../../src/core/registry.ts";
-import { runtimeFromPlugin } from "../../src/core/runtimes.ts";
+import { builtIn, runtimeFromPlugin } from "../../src/core/runtimes.ts";
 import { compileSchema } from "../../src/core/schema.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { builtinRuntimes } from "../../src/plugins/index.ts";
@@ -96,7 +96,7 @@ export async function createPacks(storage: Storage, options: Partial<ReconcilerO
 
 function testRuntimes(): Promise<Runtime[]> {
   const wanted = builtinRuntimes({ preload: "" }).filter(({ name }) => name === "shell" || name === "native");
-  return Promise.all(wanted.map((plugin) => runtimeFromPlugin(plugin, "core", silentLogger)));
+  return Promise.all(wanted.map((plugin) => runtimeFromPlugin(plugin, builtIn, silentLogger)));
 }
 
 /** A pack `p` with a trigger, a shell action whose text is `script`, and the rules given as YAML below their refs. */

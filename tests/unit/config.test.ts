@@ -109,9 +109,12 @@ test.each([
   ["storage must be a storage plugin, such as postgres(), not an object", { storage: { kind: "transport" } }],
   ["transport must be a transport plugin, such as nats(), not a function", { transport: () => {} }],
   ['plugins.use must be a list of plugins, not "x"', { plugins: { use: "x" } }],
-  ["plugins.use[0] must be a plugin of kind runtime or hooks with a name, not null", { plugins: { use: [null] } }],
   [
-    'plugins.use[0] must be a plugin of kind runtime or hooks with a name, not "storage"',
+    "plugins.use[0] must be the name of an npm package, or a plugin of kind runtime or hooks with a name, not null",
+    { plugins: { use: [null] } },
+  ],
+  [
+    'plugins.use[0] must be the name of an npm package, or a plugin of kind runtime or hooks with a name, not "storage"',
     { plugins: { use: [{ kind: "storage", name: "x", api: 1 }] } },
   ],
   ["plugins.use[0].api must be 1, not 2", { plugins: { use: [{ kind: "hooks", name: "x", api: 2, hooks: {} }] } }],

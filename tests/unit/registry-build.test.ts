@@ -27,7 +27,9 @@ const trigger = (ref: string, more: Partial<Trigger> = {}): Trigger => ({
 const action = (ref: string): Action => ({
   ...component(ref),
   kind: "action",
+  warm: true,
   runtime: "core.x",
+  runtime_version: null,
   entrypoint: "/p/a",
   inline: false,
   entry_point: "a",
@@ -43,6 +45,7 @@ const sensor = (ref: string, triggers: string[], more: Partial<Sensor> = {}): Se
   ...component(ref),
   kind: "sensor",
   runtime: "core.x",
+  runtime_version: null,
   entrypoint: "/p/s",
   entry_point: "s",
   dir: "/p",
@@ -82,7 +85,9 @@ const runtime: Runtime = {
   aliases: [],
   extensions: [],
   source: "plugin",
-  state: { available: true, interpreter: {} },
+  revision: "1",
+  environment: null,
+  state: { available: true, interpreters: [{}] },
   launch: () => ({ argv: ["x"] }),
 };
 const compile: CompileRule = () => ({ decide: () => ({ fires: true }), render: () => ({}) });
@@ -118,7 +123,7 @@ function build(world: Partial<World>, compiling = compile) {
         system: false,
         enabled: packEnabled,
       },
-      ...{ conf_schema: {}, config: {}, meta: {}, tags: [], runtime_deps: [], dependencies: [], hash: "1" },
+      ...{ conf_schema: {}, config: {}, meta: {}, tags: [], runtime_deps: [], dependencies: [], warm: true, hash: "1" },
     },
     actions: byRef(actions),
     triggers: byRef(triggers),
@@ -190,7 +195,7 @@ describe("wanted sensors", () => {
   test("without their runtime say so", () => {
     expect(wanted({ runtimes: [] })).toMatchObject([{ unavailable: "runtime unavailable: nothing provides core.x" }]);
     const missing: Runtime = { ...runtime, state: { available: false, reason: "x is not installed" } };
-    expect(wanted({ runtimes: [missing] })).toMatchObject([{ unavailable: "runtime unavailable: x is not installed" }]);
+    expect(wanted({ runtimes: [missing] })).toMatchObject([{ unavailable: "runtime unavailable: core.x: x is not installed" }]);
   });
 
   const change = (control: Sensor["control"]) => {

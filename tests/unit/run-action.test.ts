@@ -34,11 +34,13 @@ function run(
       hash: "1",
     },
     ...{ runtime: "core.shell", entrypoint: script, inline: true, entry_point: script, dir, parameters: {}, output: {} },
+    ...{ runtime_version: null, warm: true },
     ...{ delivery: "compat", format: "json", output_format: "text", timeout: null, ...more.action },
   };
   const runtime: Runtime = {
     ...{ ref: "core.shell", name: "shell", description: null, aliases: [], extensions: [], source: "plugin" },
-    state: { available: true, interpreter: {} },
+    ...{ revision: "1", environment: null },
+    state: { available: true, interpreters: [{}] },
     launch: ({ entrypoint }) => ({ argv: ["/bin/sh", "-c", entrypoint], ...more.launch }),
   };
   const stdout = createOutputBuffer(10_000);
@@ -63,7 +65,7 @@ function run(
         snapshot: null,
       },
       action,
-      runtime,
+      usable: { available: true, runtime, interpreter: {} },
       timeout: more.timeout ?? 30,
       stdout,
       stderr: createOutputBuffer(10_000),

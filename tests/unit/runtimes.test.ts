@@ -12,7 +12,9 @@ const target: LaunchTarget = {
   inline: false,
   pack: { ref: "p", dir: "/p" },
   interpreter: {},
+  environment: null,
 };
+const from = (namespace: string) => ({ namespace, source: "built-in", revision: "1" });
 const plugin = (probe?: RuntimePlugin["probe"]): RuntimePlugin => ({
   kind: "runtime",
   name: "x",
@@ -33,19 +35,22 @@ const definition = (interpreter: RuntimeDefinition["execution_config"]): Runtime
 });
 
 test("a plugin's probe decides whether its runtime is there, with the reason when it is not", async () => {
-  expect(await runtimeFromPlugin(plugin(), "local", silentLogger)).toMatchObject({
+  expect(await runtimeFromPlugin(plugin(), from("local"), silentLogger)).toMatchObject({
     ref: "local.x",
-    state: { available: true, interpreter: {} },
+    state: { available: true, interpreters: [{}] },
   });
   const found = plugin(() => ({ path: "/usr/bin/x", version: "1.2" }));
-  expect((await runtimeFromPlugin(found, "core", silentLogger)).state).toEqual({
+  expect((await runtimeFromPlugin(found, from("core"), silentLogger)).state).toEqual({
     available: true,
-    interpreter: { path: "/usr/bin/x", version: "1.2" },
+    interpreters: [{ path: "/usr/bin/x", version: "1.2" }],
   });
   const old = plugin(() => Promise.reject(new Error("x 0.9 is too old\nat line 1")));
-  expect((await runtimeFromPlugin(old, "core", silentLogger)).state).toEqual({ available: false, reason: "x 0.9 is too old" });
+  expect((await runtimeFromPlugin(old, from("core"), silentLogger)).state).toEqual({
+    available: false,
+    reason: "x 0.9 is too old",
+  });
   const missing = plugin(() => void Bun.spawnSync(["no-such-interpreter"]) as never);
-  expect((await runtimeFromPlugin(missing, "core", silentLogger)).state).toEqual({
+  expect((await runtimeFromPlugin(missing, from("core"), silentLogger)).state).toEqual({
     available: false,
     reason: "its interpreter is not installed",
   });
@@ -53,7 +58,7 @@ test("a plugin's probe decides whether its runtime is there, with the reason whe
 
 test("a declared interpreter is looked up, and starts the file with its arguments", async () => {
   const shell = runtimeFromDefinition(definition({ interpreter: { binary: "sh", args: ["-e", 5], file_extension: ".x" } }));
-  expect(shell).toMatchObject({ extensions: [".x"], state: { available: true, interpreter: { path: Bun.which("sh")! } } });
+  expect(shell).toMatchObject({ extensions: [".x"], state: { available: true, interpreters: [{ path: Bun.which("sh")! }] } });
   expect(await shell.launch(target)).toEqual({ argv: [Bun.which("sh")!, "-e", "5", "/p/actions/a.x"] });
 
   const missing = runtimeFromDefinition(definition({ interpreter: { binary: "no-such-interpreter" } }));
@@ -68,7 +73,7 @@ test.each([
   [{ interpreter: [] }],
 ])("without an interpreter the file itself is run: %j", async (config) => {
   const native = runtimeFromDefinition(definition(config));
-  expect(native.state).toEqual({ available: true, interpreter: {} });
+  expect(native.state).toEqual({ available: true, interpreters: [{}] });
   expect(await native.launch(target)).toEqual({ argv: ["/p/actions/a.x"] });
 });
 

@@ -1,6 +1,7 @@
 import { toError } from "../errors.ts";
 import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
 import type { Action, Registry } from "../registry.ts";
+import { usable } from "../runtimes.ts";
 import { createOutputBuffer, type OutputBuffer } from "./output.ts";
 import type { JobQueue } from "./queue.ts";
 import { createRecorder } from "./recorder.ts";
@@ -104,7 +105,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         ? runAction(options.run, {
             execution,
             action,
-            runtime: registry.runtimes.get(action.runtime),
+            usable: usable(registry, action),
             timeout: options.timeoutOf(action.pack, action.timeout),
             stdout,
             stderr,

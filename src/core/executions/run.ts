@@ -4,7 +4,8 @@ import { withLaunchEnvironment } from "../environment.ts";
 import { AttuneError, describeError, toError } from "../errors.ts";
 import type { Awaitable, Launch, LaunchTarget } from "../plugin.ts";
 import type { Child, ChildSpec, Exit } from "../processes/child.ts";
-import type { Action, Runtime } from "../registry.ts";
+import type { Action } from "../registry.ts";
+import type { Usable } from "../runtimes.ts";
 import type { OutputBuffer } from "./output.ts";
 import { deliver } from "./parameters.ts";
 import { outcomeOf, textOf } from "./result.ts";
@@ -39,7 +40,7 @@ export function runAction(
   work: {
     execution: ClaimedExecution;
     action: Action;
-    runtime: Runtime | undefined;
+    usable: Usable;
     timeout: number;
     stdout: OutputBuffer;
     stderr: OutputBuffer;
@@ -134,20 +135,19 @@ export function runLater(execution: ClaimedExecution, starting: Promise<Run>): R
 
 async function prepare(
   context: RunContext,
-  work: { execution: ClaimedExecution; action: Action; runtime: Runtime | undefined; stdout: OutputBuffer; stderr: OutputBuffer },
+  work: { execution: ClaimedExecution; action: Action; usable: Usable; stdout: OutputBuffer; stderr: OutputBuffer },
 ): Promise<{ spec: ChildSpec; cleanup: () => void }> {
-  const { execution, action, runtime } = work;
-  if (!runtime?.state.available) {
-    const reason = runtime?.state.available === false ? runtime.state.reason : "nothing provides it";
-    throw new AttuneError("RUNTIME_UNAVAILABLE", `runtime unavailable: ${action.runtime}: ${reason}`);
-  }
+  const { execution, action } = work;
+  if (!work.usable.available) throw new AttuneError("RUNTIME_UNAVAILABLE", work.usable.reason);
+  const { runtime, interpreter } = work.usable;
   const target: LaunchTarget = {
     kind: "action",
     ref: action.ref,
     entrypoint: action.entrypoint,
     inline: action.inline,
     pack: { ref: action.pack, dir: action.dir },
-    interpreter: runtime.state.interpreter,
+    interpreter,
+    environment: null,
   };
   const launch = await context.filterLaunch(await runtime.launch(target), target);
   if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");

@@ -111,6 +111,7 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       meta: mapping("notes of your own"),
       runtime_deps: words("runtimes the pack needs"),
       dependencies: { type: "array", description: "other packs" },
+      warm: flag("whether its actions may be started by a warm server; default true"),
       ...unused({ testing: "how the pack is tested", icon: "picture", tolerations: "which workers", affinity: "which workers" }),
       ...placement,
     },
@@ -130,6 +131,7 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       parameter_format: oneOf(["json", "yaml", "dotenv"], "form of the parameters for the script; default json"),
       output_format: oneOf(["text", "json", "yaml", "jsonl"], "how stdout is read; default text"),
       timeout_seconds: seconds,
+      warm: flag("whether it may be started by a warm server; default true"),
       ...unused({
         default_execution_permission_set_refs: "rights of its executions",
         accesses_mcp: "whether it talks to MCP servers",

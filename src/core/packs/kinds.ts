@@ -25,6 +25,8 @@ export interface CommonFields {
 }
 interface ActionFields extends CommonFields {
   readonly runner_type?: string;
+  readonly runtime_version?: string | number;
+  readonly warm?: boolean;
   readonly entry_point: string;
   readonly parameters?: JsonObject;
   readonly output?: JsonObject;
@@ -40,6 +42,7 @@ interface TriggerFields extends CommonFields {
 }
 interface SensorFields extends CommonFields {
   readonly runner_type?: string;
+  readonly runtime_version?: string | number;
   readonly entry_point: string;
   readonly trigger_types?: string | string[];
   readonly parameters?: JsonObject;
@@ -82,6 +85,8 @@ export function readAction(source: Source<ActionFields>): Draft {
       kind: "action" as const,
       ...common(source),
       runner_type: fields.runner_type ?? null,
+      runtime_version: fields.runtime_version === undefined ? null : String(fields.runtime_version),
+      warm: fields.warm ?? true,
       entry_point: fields.entry_point,
       parameters: readSchema("parameters", source.fields.parameters, source, source.report),
       output: readSchema("output", source.fields.output, source, source.report),
@@ -125,6 +130,7 @@ export function readSensor(source: Source<SensorFields>): Draft {
       kind: "sensor" as const,
       ...common(source),
       runner_type: fields.runner_type ?? null,
+      runtime_version: fields.runtime_version === undefined ? null : String(fields.runtime_version),
       entry_point: fields.entry_point,
       triggers: [...new Set(triggers)],
       parameters: readSchema("parameters", source.fields.parameters, source, source.report),

@@ -29,6 +29,7 @@ interface ManifestFields {
   readonly meta?: JsonObject;
   readonly runtime_deps?: string[];
   readonly dependencies?: Json[];
+  readonly warm?: boolean;
 }
 
 /** The content of `pack.yaml`. `guess` is the ref to propose when the file states none. */
@@ -59,6 +60,7 @@ export function readManifest(bytes: Uint8Array, guess: string): ReadManifest {
     tags: fields.tags ?? [],
     runtime_deps: fields.runtime_deps ?? [],
     dependencies: fields.dependencies ?? [],
+    warm: fields.warm ?? true,
   };
   return { manifest: { ...manifest, hash: digest(canonical(manifest)) }, problems, refAt };
 }
