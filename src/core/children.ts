@@ -44,6 +44,11 @@ export function createChildren(options: {
         ledger.ended(child.pid);
         running.delete(child);
       });
+      if (spec.component) {
+        const told = { ...spec.component, pid: child.pid };
+        void hooks.notify("process:started", told);
+        void child.exited.then((exit) => hooks.notify("process:exited", { ...told, ...exit }));
+      }
       return child;
     },
     packDirs: () => new Set(running.values()),

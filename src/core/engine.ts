@@ -151,6 +151,8 @@ export async function startEngine(
       ),
     claim: executor.claimWithin,
     accepted: (event) => void hooks.notify("event:accepted", event),
+    plan: () => (hooks.has("execution:plan") ? (plan) => hooks.filter("execution:plan", plan) : undefined),
+    enforced: () => (hooks.has("enforcement:created") ? (one) => void hooks.notify("enforcement:created", one) : undefined),
     log,
   });
   const ingest = createIngest({
@@ -195,6 +197,7 @@ export async function startEngine(
     sensors,
     watchers,
     checkParameters,
+    plan: (plan) => hooks.filter("execution:plan", plan),
     expireInSeconds,
     checkRule: (rule) => void compileRule(rule),
     status: () => ({

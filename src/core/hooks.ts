@@ -26,6 +26,8 @@ type Handler = (...args: unknown[]) => unknown;
 export interface HookRunner {
   /** Adds a plugin's handlers after those already there; returns the undo. Refuses unknown names with PLUGIN_INVALID. */
   register(plugin: string, hooks: Hooks): () => void;
+  /** Whether any plugin has a handler for it: what is only made for handlers need not be made. */
+  has(hook: keyof Observers | keyof Filters): boolean;
   /** Tells all observers, side by side. Resolves when all have answered or run out of time; never rejects. */
   notify<K extends keyof Observers>(hook: K, ...args: Parameters<Observers[K]>): Promise<void>;
   /** Passes a value through the filters in order. null: one of them dropped it. Rejects with PLUGIN_FAILED. */
@@ -88,6 +90,8 @@ export function createHooks(log: Logger, timeLimit = 5_000): HookRunner {
         for (const undo of added) undo();
       };
     },
+
+    has: (hook) => (handlers.get(hook)?.length ?? 0) > 0,
 
     async notify(hook, ...args) {
       const observers = handlers.get(hook);

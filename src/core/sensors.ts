@@ -164,6 +164,7 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
     stdin: sensor.control === "stdin" ? "open" : launch.stdin === undefined ? "none" : { text: launch.stdin },
     onStdout: paced(stdout.push),
     onStderr: paced(stderr.push),
+    component: { kind: "sensor", ref: sensor.ref, execution: null },
   });
   const exited = child.exited.then(async (exit) => {
     await stdout.end();

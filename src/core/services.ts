@@ -10,7 +10,7 @@ import { executionIdOfKey, newId } from "./ids.ts";
 import type { Reconciler } from "./packs/reconcile.ts";
 import { parameterProblems } from "./packs/rule-parameters.ts";
 import { insertApiRule, retireRule, setRuleEnabled } from "./packs/rule-store.ts";
-import type { ExecutionChange, JsonObject, Storage } from "./plugin.ts";
+import type { ExecutionChange, ExecutionPlan, JsonObject, Storage } from "./plugin.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
 import { type Action, allTriggers, findTrigger, packOf, type RuleDefinition, requireAction, snapshotOf } from "./registry.ts";
 import { suggestion } from "./registry-build.ts";
@@ -28,6 +28,8 @@ export interface Engine {
   readonly status: () => DaemonStatus;
   /** Applies defaults and checks; throws PARAMETERS_INVALID. */
   readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
+  /** Passes an execution through the filters of plugins; null: one of them refused it. */
+  readonly plan: (plan: ExecutionPlan) => Promise<ExecutionPlan | null>;
   readonly expireInSeconds: (action: Action) => number;
   /** Throws EXPRESSION_INVALID for a condition or a template that can't work. */
   readonly checkRule: (rule: RuleDefinition) => void;
@@ -54,8 +56,11 @@ export function createServices(engine: Engine): Services {
       const pack = registry().packs.get(action.pack);
       const snapshot = pack ? (snapshotOf(pack, ref)?.hash ?? null) : null;
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);
+      const planned = await engine.plan({ id, action: ref, rule: null, event: null, parameters: checked });
+      if (!planned) throw new AttuneError("REFUSED", "a plugin's execution:plan hook refused it");
+      const final = planned.parameters === checked ? checked : engine.checkParameters(action, planned.parameters);
       await storage.transaction(async (tx) => {
-        const inserted = await insertManual(tx, { id, action: ref, parameters: checked, snapshot });
+        const inserted = await insertManual(tx, { id, action: ref, parameters: final, snapshot });
         if (inserted) await engine.queue.enqueue(tx, [{ id, expireInSeconds: engine.expireInSeconds(action) }]).done;
       });
       executor.wake();

@@ -4,7 +4,7 @@ import { AttuneError } from "../../src/core/errors.ts";
 import type { HandlerOptions } from "../../src/core/events/handle.ts";
 import { createIngest, type IngestOptions } from "../../src/core/events/ingest.ts";
 import { silentLogger } from "../../src/core/log.ts";
-import type { EventMessage, Sql, Transport } from "../../src/core/plugin.ts";
+import type { Enforcement, EventMessage, ExecutionPlan, Sql, Transport } from "../../src/core/plugin.ts";
 import { allSensors, type Sensor } from "../../src/core/registry.ts";
 import { createHandler, createPacks, createWork, eventOf, smallPack, withPostgres } from "../support/engine.ts";
 import { until } from "../support/until.ts";
@@ -69,6 +69,36 @@ describe("handling", () => {
       { rule_ref: "p.bad", status: "failed", reason: expect.stringContaining("n"), parameters: null },
       { rule_ref: "p.big", status: "unmatched", reason: expect.stringContaining("event.payload.n > 10"), parameters: null },
     ]);
+  });
+
+  test("plugins may change or refuse an execution before it is recorded, and are told of each verdict", async () => {
+    const told: Enforcement[] = [];
+    const plans: Record<string, (plan: ExecutionPlan) => ExecutionPlan | null> = {
+      changed: (plan) => ({ ...plan, parameters: { ...plan.parameters, who: "plugin" } }),
+      invalid: (plan) => ({ ...plan, parameters: { n: "not a number" } }),
+      refused: () => null,
+      thrown: () => {
+        throw new Error("no");
+      },
+    };
+    await using e = await engine(
+      { plan: () => async (plan) => plans[plan.rule?.slice(2) ?? ""]?.(plan) ?? null, enforced: () => (one) => told.push(one) },
+      Object.fromEntries(Object.keys(plans).map((name) => [name, "action_params: {n: 1}\n"])),
+    );
+    const event = eventOf({ n: 5 });
+    await e.handle([event]);
+    const verdict = (rule: string, status: string, reason: unknown) => ({
+      ...{ id: expect.any(String), event: event.id, rule, trigger: "p.t" },
+      ...{ status, reason },
+    });
+    expect(told.toSorted((a, b) => (a.rule < b.rule ? -1 : 1))).toEqual([
+      verdict("p.changed", "fired", null),
+      verdict("p.invalid", "failed", expect.stringContaining("n")),
+      verdict("p.refused", "failed", "a plugin's execution:plan hook refused it"),
+      verdict("p.thrown", "failed", "no"),
+    ] as Enforcement[]);
+    const { rows } = await e.db.storage.query("SELECT id, parameters FROM execution");
+    expect(rows).toEqual([{ id: expect.any(String), parameters: { n: 1, who: "plugin" } }]);
   });
 
   test("an event handed over again, alone, in a batch or many times at once, changes nothing", async () => {

@@ -182,6 +182,8 @@ export function createHandler(
       ),
     claim: work.executor.claimWithin,
     accepted() {},
+    plan: () => undefined,
+    enforced: () => undefined,
     log: silentLogger,
     ...options,
   });

@@ -2,7 +2,7 @@ import { AttuneError, describeError, toError } from "../errors.ts";
 import type { JobQueue } from "../executions/queue.ts";
 import { enforcementId, executionId } from "../ids.ts";
 import { jsonText, storableText } from "../json.ts";
-import type { EventMessage, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
+import type { Enforcement, EventMessage, ExecutionPlan, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
 import {
   type Action,
   type EventView,
@@ -29,6 +29,10 @@ export interface HandlerOptions {
   /** Takes jobs for free slots within the same transaction. */
   readonly claim: (tx: Sql) => Promise<{ settle(committed: boolean): void }>;
   readonly accepted: (event: EventMessage) => void;
+  /** Lets plugins change or refuse (null) an execution before it is recorded; undefined while none wants to. */
+  readonly plan: () => ((plan: ExecutionPlan) => Promise<ExecutionPlan | null>) | undefined;
+  /** To be told of each verdict once it is stored; undefined while nobody wants to know. */
+  readonly enforced: () => ((enforcement: Enforcement) => void) | undefined;
   readonly log: Logger;
 }
 
@@ -57,7 +61,9 @@ export function createEventHandler(options: HandlerOptions): (batch: readonly Ev
     const isKnown = (event: EventMessage) => findTrigger(registry, event.trigger) !== undefined;
     const known = unique.filter(isKnown);
     const unknown = unique.filter((event) => !isKnown(event));
-    const verdicts = known.map((event) => judge(options, registry, event));
+    const judged = known.map((event) => judge(options, registry, event));
+    const plan = options.plan();
+    const verdicts = plan ? await Promise.all(judged.map((all, i) => withPlans(options, plan, known[i], all))) : judged;
     let claim: { settle(committed: boolean): void } | undefined;
     let committed = false;
     try {
@@ -84,6 +90,9 @@ export function createEventHandler(options: HandlerOptions): (batch: readonly Ev
       claim?.settle(committed);
     }
     for (const event of known) options.accepted(event);
+    const enforced = options.enforced();
+    if (enforced)
+      for (const [i, event] of known.entries()) for (const one of verdicts[i] ?? []) enforced(enforcementOf(event, one));
   }
 
   return async (batch) => {
@@ -144,6 +153,42 @@ export function judge(
       return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
     }
   });
+}
+
+/** The verdicts after plugins have seen the executions that would follow; what one refuses fails, as does what it breaks. */
+async function withPlans(
+  { checkParameters }: Pick<HandlerOptions, "checkParameters">,
+  plan: (plan: ExecutionPlan) => Promise<ExecutionPlan | null>,
+  event: EventMessage | undefined,
+  verdicts: readonly Verdict[],
+): Promise<Verdict[]> {
+  return Promise.all(
+    verdicts.map(async (verdict): Promise<Verdict> => {
+      if (!event || verdict.status !== "fired") return verdict;
+      const { rule, action, parameters } = verdict;
+      try {
+        const id = executionId(event.id, rule.id);
+        const planned = await plan({ id, action: action.ref, rule: rule.definition.ref, event: event.id, parameters });
+        if (!planned) return { status: "failed", rule, reason: "a plugin's execution:plan hook refused it" };
+        return planned.parameters === parameters
+          ? verdict
+          : { ...verdict, parameters: checkParameters(action, planned.parameters) };
+      } catch (thrown) {
+        return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
+      }
+    }),
+  );
+}
+
+function enforcementOf(event: EventMessage, verdict: Verdict): Enforcement {
+  return {
+    id: enforcementId(event.id, verdict.rule.id),
+    event: event.id,
+    rule: verdict.rule.definition.ref,
+    trigger: event.trigger,
+    status: verdict.status,
+    reason: verdict.status === "fired" ? null : verdict.reason,
+  };
 }
 
 function rulesFor(registry: Registry, event: EventMessage): readonly Rule[] {

@@ -168,6 +168,7 @@ async function prepare(
       stdin: stdin === null ? "none" : { text: stdin },
       onStdout: work.stdout.append,
       onStderr: work.stderr.append,
+      component: { kind: "action", ref: action.ref, execution: execution.id },
     },
     cleanup: () => file?.remove(),
   };

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, readFileSync } from "node:fs";
 import { AttuneError, toError } from "../errors.ts";
 import { memoryFile, pipe } from "../libc.ts";
-import type { Awaitable } from "../plugin.ts";
+import type { Awaitable, ProcessInfo } from "../plugin.ts";
 
 export interface ChildSpec {
   readonly argv: readonly [string, ...string[]];
@@ -15,6 +15,8 @@ export interface ChildSpec {
   /** Each chunk is awaited before the next is read, so a slow reader stops the child's writes, not the daemon's memory. */
   readonly onStdout: (chunk: Uint8Array) => Awaitable<void>;
   readonly onStderr: (chunk: Uint8Array) => Awaitable<void>;
+  /** What observers are told of it; nothing when absent. */
+  readonly component?: Omit<ProcessInfo, "pid">;
 }
 
 export interface Child {
