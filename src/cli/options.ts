@@ -8,6 +8,14 @@ export function readLimit(text: string): number {
   return Number(text);
 }
 
-export function collect(value: string, before: readonly string[]): string[] {
+/** Of an option that may be repeated: undefined until it is given. */
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
+}
+
+/** `--timeout`: seconds. */
+export function readSeconds(text: string): number {
+  const seconds = /^\d{1,5}(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0 && seconds <= 86_400) return seconds;
+  throw new AttuneError("USAGE", `--timeout must be a number of seconds above 0, at most 86400, not ${text}`);
 }
