@@ -26,7 +26,14 @@ export function compileRegex(pattern: string): Regex {
   return made;
 }
 
-function compileNew(pattern: string): Regex {
+/** What a pattern finds first in a text, and what its first group holds. Throws EXPRESSION_INVALID. */
+export function findFirst(pattern: string, text: string): { readonly text: string; readonly group: string | null } | null {
+  const matcher = compileNew(pattern).matcher(text);
+  if (!matcher.find()) return null;
+  return { text: matcher.group() ?? "", group: matcher.groupCount() > 0 ? matcher.group(1) : null };
+}
+
+function compileNew(pattern: string): RE2JS {
   if (pattern.length > longestPattern) {
     throw new AttuneError("EXPRESSION_INVALID", `regular expression longer than ${longestPattern} characters`);
   }

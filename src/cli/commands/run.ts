@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import type { Command } from "commander";
 import { AttuneError } from "../../core/errors.ts";
 import { type Client, connect, segment, unreachable } from "../client.ts";
 import type { Context } from "../context.ts";
 import { exit } from "../failure.ts";
 import type { Register } from "../groups.ts";
+import { readSeconds } from "../options.ts";
 import { readParameters } from "../parameters.ts";
 import { safeOutput } from "../text.ts";
 import type { Action } from "./action.ts";
@@ -25,11 +28,23 @@ export interface Execution {
   finished: string | null;
 }
 
+export interface RunOptions {
+  readonly paramsJson?: string;
+  readonly wait: boolean;
+  readonly timeout?: number;
+}
+
 export const outputStreams = ["stdout", "stderr"] as const;
 export type Stream = (typeof outputStreams)[number];
 
 export const runCommand: Register = (command, context, setExitCode) => {
-  addRun(command.argument("<ref>").argument("[parameters...]"), context, setExitCode);
+  addRun(
+    command
+      .argument("<ref>", "an action, or a file that is in no pack: with a / in it, or one that is here")
+      .argument("[parameters...]"),
+    context,
+    setExitCode,
+  );
 };
 
 /** The same command stands as `attune run` and as `attune action run`. */
@@ -37,9 +52,16 @@ export function addRun(command: Command, context: () => Context, setExitCode: (c
   command
     .option("--params-json <json>", "parameters as a JSON object, or - for standard input")
     .option("--no-wait", "print the execution's id and return at once")
-    .addHelpText("after", "\nParameters are name=value; name=@file reads a file and name=- standard input.")
-    .action(async (ref: string, pairs: string[], options: { paramsJson?: string; wait: boolean }) => {
+    .option("--timeout <seconds>", "how long a file may run; an action states it itself", readSeconds)
+    .addHelpText("after", "\nParameters are name=value or name:=json; name=@file reads a file and name=- standard input.")
+    .action(async (ref: string, pairs: string[], options: RunOptions) => {
       const shown = context();
+      if (isFile(ref, shown.io.cwd)) {
+        const { runScript } = await import("./run-script.ts");
+        return runScript(ref, pairs, options, shown, setExitCode);
+      }
+      if (options.timeout !== undefined)
+        throw new AttuneError("USAGE", "--timeout is for files", { hint: "state timeout_seconds in the action's file" });
       const client = connect(shown);
       const action = await client.get<Action>(`/actions/${segment(ref)}`);
       const parameters = await readParameters(
@@ -55,6 +77,11 @@ export function addRun(command: Command, context: () => Context, setExitCode: (c
       setExitCode(exit.failed);
       if (shown.format === "table") await shown.io.err(`error: ${failureLine(execution)}\n`);
     });
+}
+
+/** A ref has neither a slash nor a file of its name. */
+function isFile(word: string, cwd: string): boolean {
+  return word.includes("/") || existsSync(path.resolve(cwd, word));
 }
 
 /** Waits for the end, passing the output of `streams` on as it comes. The execution goes on if this process is interrupted. */

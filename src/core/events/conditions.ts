@@ -3,14 +3,23 @@ import type { Json, JsonObject } from "../plugin.ts";
 import type { Decide, EventView } from "../registry.ts";
 import { errorAt, inside, type Spot } from "../spot.ts";
 import { forbiddenKeys, isObject, ownValue, showValue } from "../values.ts";
-import { compileExpression, scopeOf } from "./expression.ts";
+import type { ConditionReport } from "./explain.ts";
+import { compileExpression, type Outcome, scopeOf } from "./expression.ts";
 import { operators, type Test } from "./operators.ts";
 import { lookUp } from "./path.ts";
 import { toCel } from "./translate.ts";
 import { isTruthy } from "./truth.ts";
 
-/** Why a condition does not hold, or undefined when it does. */
-type Objection = (event: EventView) => string | undefined;
+export interface Condition {
+  /** Why it does not hold, or undefined when it does. Throws EXPRESSION_FAILED. */
+  objection(event: EventView): string | undefined;
+  /** The same with all that it looked at; what fails to evaluate is told and not thrown. */
+  report(event: EventView): ConditionReport;
+}
+interface Stated {
+  readonly when: string | null;
+  readonly conditions: Json;
+}
 
 const longestReason = 300;
 const shownValues = 3;
@@ -23,40 +32,40 @@ const shownValues = 3;
  *
  * Throws EXPRESSION_INVALID with a spot such as `["conditions", 1, "operator"]`.
  */
-export function compileDecision(rule: { readonly when: string | null; readonly conditions: Json }): Decide {
-  const objections: Objection[] = [];
-  if (rule.when !== null) objections.push(whenObjection(rule.when));
-  objections.push(...inside(["conditions"], () => compileConditions(rule.conditions)));
+export function compileDecision(rule: Stated): Decide {
+  const conditions = compileConditions(rule);
   return (event) => {
-    for (const objection of objections) {
-      const reason = objection(event);
+    for (const condition of conditions) {
+      const reason = condition.objection(event);
       if (reason !== undefined) return { fires: false, reason: shorten(reason) };
     }
     return { fires: true };
   };
 }
 
-function whenObjection(source: string): Objection {
-  return inside(["when"], () => expressionObjection("when", source, source));
+/** The conditions that {@link compileDecision} judges, one by one and in its order. */
+export function compileConditions({ when, conditions }: Stated): Condition[] {
+  const fromWhen = when === null ? [] : [inside(["when"], () => expressionCondition("when", when, when))];
+  return [...fromWhen, ...inside(["conditions"], () => compileStated(conditions))];
 }
 
-function compileConditions(conditions: Json): Objection[] {
+function compileStated(conditions: Json): Condition[] {
   if (conditions === null) return [];
-  if (Array.isArray(conditions)) return conditions.map((item, i) => inside([i], () => itemObjection(item)));
+  if (Array.isArray(conditions)) return conditions.map((item, i) => inside([i], () => comparison(item)));
   if (!isObject(conditions)) throw malformed([], `conditions must be a list or an object, not ${showValue(conditions)}`);
   if (Object.keys(conditions).length === 0) return [];
   const source = ownValue(conditions, "expression");
   if (typeof source === "string") {
-    return [inside(["expression"], () => translatedObjection(source))];
+    return [inside(["expression"], () => translatedCondition(source))];
   }
   if (source !== undefined) throw malformed(["expression"], `expression must be a string, not ${showValue(source)}`);
   throw malformed([], "conditions is an object without `expression`");
 }
 
-function translatedObjection(source: string): Objection {
+function translatedCondition(source: string): Condition {
   const cel = toCel(withoutBraces(source));
   try {
-    return expressionObjection("conditions", source, cel);
+    return expressionCondition("conditions", source, cel);
   } catch (error) {
     if (!(error instanceof AttuneError)) throw error;
     // The offset is one in the translation, which the author never sees.
@@ -70,36 +79,66 @@ function withoutBraces(source: string): string {
   return match && !match[2]?.includes("{{") ? `${match[1]}  ${match[2]}` : source;
 }
 
-function expressionObjection(name: string, shown: string, source: string): Objection {
+function expressionCondition(from: "when" | "conditions", shown: string, source: string): Condition {
   const expression = compileExpression(source);
   const text = shown.trim();
-  return (event) => {
-    const scope = scopeOf(event);
-    const outcome = expression.outcome(scope);
-    if ("missing" in outcome) return `${name}: ${text}: ${outcome.missing} is missing`;
+
+  function objectionTo(outcome: Outcome, scope: JsonObject): string | undefined {
+    if ("missing" in outcome) return `${from}: ${text}: ${outcome.missing} is missing`;
     if (isTruthy(outcome.value)) return undefined;
     const seen = expression.paths.slice(0, shownValues).map((path) => `${path.join(".")} is ${showValue(lookUp(scope, path))}`);
-    return `${name}: ${text} is ${showValue(outcome.value)}${seen.length > 0 ? `: ${seen.join(", ")}` : ""}`;
+    return `${from}: ${text} is ${showValue(outcome.value)}${seen.length > 0 ? `: ${seen.join(", ")}` : ""}`;
+  }
+
+  return {
+    objection(event) {
+      const scope = scopeOf(event);
+      return objectionTo(expression.outcome(scope), scope);
+    },
+    report(event) {
+      const scope = scopeOf(event);
+      const reads = expression.paths.map((path) => ({ path: path.join("."), value: lookUp(scope, path) }));
+      const base = { kind: "expression", from, expression: text, reads } as const;
+      try {
+        const outcome = expression.outcome(scope);
+        const value = "value" in outcome ? outcome.value : null;
+        return { ...base, value, ...verdictOf(objectionTo(outcome, scope)) };
+      } catch (thrown) {
+        if (!(thrown instanceof AttuneError)) throw thrown;
+        return { ...base, value: null, outcome: "error", reason: thrown.message };
+      }
+    },
   };
 }
 
-function itemObjection(item: Json): Objection {
+function verdictOf(objection: string | undefined): Pick<ConditionReport, "outcome" | "reason"> {
+  return objection === undefined ? { outcome: "holds", reason: null } : { outcome: "fails", reason: objection };
+}
+
+function comparison(item: Json): Condition {
   if (!isObject(item)) throw malformed([], "a condition must be an object");
   const field = stated(item, "field");
-  const name = stated(item, "operator");
+  const operator = stated(item, "operator");
   const find = fieldFinder(field);
   const shown = /^(event|payload)\./.test(field) ? field : `payload.${field}`;
-  if (name === "exists") return (event) => (find(event) === undefined ? `${shown} is missing` : undefined);
-  if (name === "not_exists") {
-    return (event) => {
+  const objectionTo = compileComparison(shown, operator, item);
+  const expected = operator === "exists" || operator === "not_exists" ? undefined : ownValue(item, "value");
+  return {
+    objection: (event) => objectionTo(find(event)),
+    report(event) {
       const actual = find(event);
-      return actual === undefined ? undefined : `${shown} exists: it is ${showValue(actual)}`;
-    };
-  }
+      return { kind: "comparison", path: shown, operator, expected, actual, ...verdictOf(objectionTo(actual)) };
+    },
+  };
+}
+
+function compileComparison(shown: string, name: string, item: JsonObject): (actual: Json | undefined) => string | undefined {
+  if (name === "exists") return (actual) => (actual === undefined ? `${shown} is missing` : undefined);
+  if (name === "not_exists")
+    return (actual) => (actual === undefined ? undefined : `${shown} exists: it is ${showValue(actual)}`);
   const { words, test } = compileTest(name, item);
   const condition = `${shown} ${words} ${showExpected(item["value"] ?? null)}`;
-  return (event) => {
-    const actual = find(event);
+  return (actual) => {
     if (actual === undefined) return `${condition}: ${shown} is missing`;
     return test(actual) ? undefined : `${condition}: it is ${showValue(actual)}`;
   };
