@@ -2,8 +2,8 @@ import { heapStats } from "bun:jsc";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createSnapshotCollector } from "../../src/core/engine/reloads.ts";
 import { SPARE } from "../../src/core/packs/snapshots.ts";
-import { collectSnapshots } from "../../src/core/reloads.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { createPacks, smallPack, withPostgres } from "../support/engine.ts";
 import { anonymousBytes, parentOf, runningProcesses } from "../support/running.ts";
@@ -120,7 +120,8 @@ test("old versions of packs are removed but for the last few", async () => {
   }
   const stored = (folder: string) => readdirSync(join(dir, "../data", folder)).length;
   const { registry } = reconciler;
-  await collectSnapshots(snapshots, registry, new Set(), db.storage);
+  const collect = createSnapshotCollector(snapshots, db.storage);
+  await collect(registry, new Set());
   // Those in use are of the two packs that are served.
   expect(stored("snapshots")).toBe(SPARE + 2);
   const objects = stored("objects");
@@ -128,7 +129,7 @@ test("old versions of packs are removed but for the last few", async () => {
     live.write(smallPack(`echo again ${i}`));
     await reconciler.reload();
   }
-  await collectSnapshots(snapshots, reconciler.registry, new Set(), db.storage);
+  await collect(reconciler.registry, new Set());
   expect(stored("snapshots")).toBe(SPARE + 2);
   expect(stored("objects")).toBe(objects);
 });

@@ -8,6 +8,7 @@ interface Reload {
   id: number;
   created: string;
   version: string | null;
+  snapshot: string | null;
   added: string[];
   changed: string[];
   removed: string[];
@@ -30,8 +31,10 @@ export function addHistory(command: Command, context: () => Context): void {
       await shown.list(
         await connect(shown).list<Reload>(`/packs/${segment(ref)}/history`, {}, limit),
         [
+          { header: "ID", value: (one) => one.id, align: "right" },
           { header: "CREATED", value: (one) => shortTime(one.created) },
           { header: "VERSION", value: (one) => one.version },
+          { header: "CONTENT", value: (one) => one.snapshot?.slice(0, 12) ?? null },
           { header: "CHANGES", value: (one) => changesLine(ref, one), shrinks: true },
           {
             header: "ERRORS",

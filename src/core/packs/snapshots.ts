@@ -13,11 +13,11 @@ import {
 import { lstat, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { AttuneError, describeError, toError } from "../errors.ts";
+import { removeTree } from "../remove-tree.ts";
 import { breather } from "./breather.ts";
 import { hashEntries, type SnapshotEntries, type SnapshotEntry } from "./snapshot-entries.ts";
 import { isIntact, type Objects, openObjects } from "./snapshot-objects.ts";
 import { readPack } from "./snapshot-read.ts";
-import { removeTree } from "./snapshot-remove.ts";
 
 /** A pack as it was at one moment: a read-only copy of its directory. */
 export interface Snapshot {
@@ -39,6 +39,8 @@ export interface Snapshots {
    * a file that keeps changing, and DATA_DIR_UNUSABLE when the copy can't be written.
    */
   take(packDir: string, previous?: Snapshot): Promise<Snapshot>;
+  /** Those that `collect` would remove. */
+  unneeded(keep: ReadonlySet<string>): Promise<readonly string[]>;
   /** Directory of a snapshot that is still kept. */
   find(hash: string): string | null;
   /**
@@ -94,15 +96,17 @@ export function openSnapshots(dataDir: string): Snapshots {
     }
   }
 
-  async function collectNow(keep: ReadonlySet<string>): Promise<void> {
-    const failures: unknown[] = [];
-    const names = await readdir(store);
-    const unused = names.filter((name) => HASH.test(name) && !keep.has(name));
+  async function unneeded(keep: ReadonlySet<string>): Promise<readonly string[]> {
+    const unused = (await readdir(store)).filter((name) => HASH.test(name) && !keep.has(name));
     const age = new Map<string, number>();
     for (const name of unused) age.set(name, (await lstat(join(store, name))).mtimeMs);
-    unused.sort((a, b) => (age.get(b) ?? 0) - (age.get(a) ?? 0));
+    return unused.sort((a, b) => (age.get(b) ?? 0) - (age.get(a) ?? 0)).slice(SPARE);
+  }
 
-    for (const name of [...unused.slice(SPARE), ...names.filter((name) => !HASH.test(name))]) {
+  async function collectNow(keep: ReadonlySet<string>): Promise<void> {
+    const failures: unknown[] = [];
+    const others = (await readdir(store)).filter((name) => !HASH.test(name));
+    for (const name of [...(await unneeded(keep)), ...others]) {
       try {
         // Under its name it would pass for whole while it is being removed.
         const doomed = join(store, `old-${crypto.randomUUID()}`);
@@ -122,6 +126,7 @@ export function openSnapshots(dataDir: string): Snapshots {
       taking.add(turn);
       return turn.finally(() => taking.delete(turn));
     },
+    unneeded,
     find(hash) {
       const dir = join(store, hash);
       return HASH.test(hash) && existsSync(dir) ? dir : null;
