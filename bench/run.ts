@@ -9,8 +9,9 @@ import { reload } from "./reload.ts";
 import { start } from "./start.ts";
 import { stream } from "./stream.ts";
 import { throughput } from "./throughput.ts";
+import { warm } from "./warm.ts";
 
-const figures: readonly Figure[] = [program, start, latency, throughput, stream, reload];
+const figures: readonly Figure[] = [program, start, latency, throughput, warm, stream, reload];
 
 const names = process.argv.slice(2).filter((word) => word !== "--json");
 const unknown = names.find((name) => !figures.some((figure) => figure.name === name));

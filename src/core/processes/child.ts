@@ -1,13 +1,17 @@
 import { closeSync, existsSync, readFileSync } from "node:fs";
+import type { FileSink } from "bun";
 import { AttuneError, toError } from "../errors.ts";
-import { memoryFile, pipe } from "../libc.ts";
+import { memoryFile } from "../libc.ts";
 import type { Awaitable, ProcessInfo } from "../plugin.ts";
+import { type OutputPipes, openOutput, type Reader, settleWithin } from "./output.ts";
 
 export interface ChildSpec {
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
   /** Where the pack's files lie that it runs from; they must stay there while it lives. */
   readonly packDir: string;
+  /** Directory of the pack's own environment that it runs in; it must stay there while it lives. */
+  readonly environment?: string | null;
   /** The whole environment of the child. */
   readonly env: Readonly<Record<string, string>>;
   /** Text: written, then end of file. `open`: a pipe to `Child.send` to. */
@@ -15,6 +19,8 @@ export interface ChildSpec {
   /** Each chunk is awaited before the next is read, so a slow reader stops the child's writes, not the daemon's memory. */
   readonly onStdout: (chunk: Uint8Array) => Awaitable<void>;
   readonly onStderr: (chunk: Uint8Array) => Awaitable<void>;
+  /** Open descriptors that it inherits as 3 and following. */
+  readonly descriptors?: readonly number[];
   /** What observers are told of it; nothing when absent. */
   readonly component?: Omit<ProcessInfo, "pid">;
 }
@@ -42,21 +48,36 @@ const drainLimit = 1_000;
  * RUNTIME_UNAVAILABLE when the program can't be started (missing, not executable, arguments too long).
  */
 export function startChild(spec: ChildSpec): Child {
-  const [stdoutRead, stdoutWrite] = pipe();
-  const [stderrRead, stderrWrite] = pipe();
+  const output = openOutput();
   let process_: ReturnType<typeof spawn>;
   try {
-    process_ = spawn(spec, stdoutWrite, stderrWrite);
+    process_ = spawn(spec, output);
   } catch (thrown) {
-    closeSync(stdoutRead);
-    closeSync(stderrRead);
+    output.discard();
     throw cannotStart(spec, toError(thrown));
   } finally {
-    closeSync(stdoutWrite);
-    closeSync(stderrWrite);
+    output.closeWriteEnds();
   }
-  const { pid } = process_;
-  const readers = [read(stdoutRead, spec.onStdout), read(stderrRead, spec.onStderr)];
+  const { pid, stdin } = process_;
+  const ended = process_.exited.then(
+    (): Exit =>
+      process_.signalCode === null
+        ? { code: process_.exitCode ?? 0, signal: null }
+        : { code: null, signal: String(process_.signalCode) },
+  );
+  return attend({ pid, ended, output: output.read(spec), stdin: stdin && typeof stdin === "object" ? stdin : null });
+}
+
+/**
+ * Sees a process that leads its own group to its end. `ended` says how the process itself came to it.
+ */
+export function attend(process_: {
+  pid: number;
+  ended: Promise<Exit>;
+  output: readonly Reader[];
+  stdin: FileSink | null;
+}): Child {
+  const { pid, output, stdin } = process_;
 
   function signal(name: "SIGTERM" | "SIGKILL"): void {
     try {
@@ -67,15 +88,15 @@ export function startChild(spec: ChildSpec): Child {
   }
 
   async function wait(): Promise<Exit> {
-    await process_.exited;
-    await settleWithin(drainLimit, readers);
-    // Whatever the child left behind in its group ends with it.
-    signal("SIGKILL");
-    for (const reader of readers) reader.finish();
-    await Promise.all(readers.map((reader) => reader.done));
-    return process_.signalCode === null
-      ? { code: process_.exitCode ?? 0, signal: null }
-      : { code: null, signal: String(process_.signalCode) };
+    try {
+      return await process_.ended;
+    } finally {
+      await settleWithin(drainLimit, output);
+      // Whatever the child left behind in its group ends with it.
+      signal("SIGKILL");
+      for (const reader of output) reader.finish();
+      await Promise.all(output.map((reader) => reader.done));
+    }
   }
   const exited = wait();
 
@@ -84,15 +105,13 @@ export function startChild(spec: ChildSpec): Child {
     exited,
     signal,
     async send(text) {
-      const sink = process_.stdin;
-      if (!sink || typeof sink === "number") throw new Error("this child has no stdin to write to");
-      sink.write(text);
-      await sink.flush();
+      if (!stdin) throw new Error("this child has no stdin to write to");
+      stdin.write(text);
+      await stdin.flush();
     },
     async stop(grace) {
-      const sink = process_.stdin;
       // The child may have closed its end, or never read what was sent: no reason to stop it later.
-      if (sink && typeof sink !== "number") void Promise.try(() => sink.end()).catch(() => {});
+      if (stdin) void Promise.try(() => stdin.end()).catch(() => {});
       signal("SIGTERM");
       const timer = setTimeout(() => signal("SIGKILL"), grace);
       try {
@@ -104,10 +123,16 @@ export function startChild(spec: ChildSpec): Child {
   };
 }
 
-function spawn(spec: ChildSpec, stdout: number, stderr: number) {
+function spawn(spec: ChildSpec, output: OutputPipes) {
   const stdin = spec.stdin === "open" ? "pipe" : spec.stdin === "none" ? "ignore" : memoryFile(spec.stdin.text);
   try {
-    return Bun.spawn({ cmd: [...spec.argv], cwd: spec.cwd, env: { ...spec.env }, stdin, stdout, stderr, detached: true });
+    return Bun.spawn({
+      cmd: [...spec.argv],
+      cwd: spec.cwd,
+      env: { ...spec.env },
+      stdio: [stdin, output.stdout, output.stderr, ...(spec.descriptors ?? [])],
+      detached: true,
+    });
   } finally {
     if (typeof stdin === "number") closeSync(stdin);
   }
@@ -130,68 +155,6 @@ function cannotStart(spec: ChildSpec, error: Error): AttuneError {
           ? "the environment or the arguments are too large; deliver parameters by stdin"
           : undefined;
   return new AttuneError("RUNTIME_UNAVAILABLE", `cannot start ${spec.argv[0]}: ${error.message}`, { hint, cause: error });
-}
-
-interface Reader {
-  /** Resolves when all was delivered and the descriptor is closed. */
-  readonly done: Promise<void>;
-  /** Takes what lies in the pipe by now and then ends, whoever may still hold its other end. */
-  finish(): void;
-}
-
-/** At least what a pipe and the stream in front of it hold. */
-const pipeSize = 512 * 1024;
-/** Milliseconds after which a pipe that gives nothing is empty. */
-const emptyAfter = 100;
-
-function read(fd: number, deliver: (chunk: Uint8Array) => Awaitable<void>): Reader {
-  const reader = Bun.file(fd).stream().getReader();
-  let left = Number.POSITIVE_INFINITY;
-  let finishing = false;
-  let waiting = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-
-  // The pending read then resolves as done.
-  const cancel = () => void reader.cancel().catch(() => {});
-  const cancelWhenEmpty = () => {
-    timer = setTimeout(cancel, emptyAfter);
-  };
-
-  async function loop(): Promise<void> {
-    try {
-      while (left > 0) {
-        waiting = true;
-        if (finishing) cancelWhenEmpty();
-        const { done, value } = await reader.read();
-        waiting = false;
-        clearTimeout(timer);
-        if (done) return;
-        left -= value.byteLength;
-        await deliver(value);
-      }
-      cancel();
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  return {
-    done: loop(),
-    finish() {
-      finishing = true;
-      left = pipeSize;
-      if (waiting) cancelWhenEmpty();
-    },
-  };
-}
-
-async function settleWithin(ms: number, readers: readonly Reader[]): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([Promise.all(readers.map((reader) => reader.done)), limit]);
-  clearTimeout(timer);
 }
 
 /** Start time of a process in clock ticks since boot, or null when there is no such process (a zombie counts as none). */

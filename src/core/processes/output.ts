@@ -1,0 +1,97 @@
+import { closeSync } from "node:fs";
+import { pipe } from "../libc.ts";
+import type { Awaitable } from "../plugin.ts";
+
+/** The pipes of a process that is about to start. */
+export interface OutputPipes {
+  /** Descriptors for the process. */
+  readonly stdout: number;
+  readonly stderr: number;
+  /** Once the process has got them, or won't. */
+  closeWriteEnds(): void;
+  /** Begins to read. */
+  read(to: OutputReaders): readonly [Reader, Reader];
+  /** In place of reading, when nothing was started. */
+  discard(): void;
+}
+export interface OutputReaders {
+  readonly onStdout: (chunk: Uint8Array) => Awaitable<void>;
+  readonly onStderr: (chunk: Uint8Array) => Awaitable<void>;
+}
+
+export function openOutput(): OutputPipes {
+  const [stdoutRead, stdout] = pipe();
+  const [stderrRead, stderr] = pipe();
+  const close = (...descriptors: readonly number[]) => descriptors.forEach((descriptor) => void closeSync(descriptor));
+  return {
+    stdout,
+    stderr,
+    closeWriteEnds: () => close(stdout, stderr),
+    read: (to) => [readPipe(stdoutRead, to.onStdout), readPipe(stderrRead, to.onStderr)],
+    discard: () => close(stdoutRead, stderrRead),
+  };
+}
+
+export interface Reader {
+  /** Resolves when all was delivered and the descriptor is closed. */
+  readonly done: Promise<void>;
+  /** Takes what lies in the pipe by now and then ends, whoever may still hold its other end. */
+  finish(): void;
+}
+
+/** At least what a pipe and the stream in front of it hold. */
+const pipeSize = 512 * 1024;
+/** Milliseconds after which a pipe that gives nothing is empty. */
+const emptyAfter = 100;
+
+/** Delivers what is written to a pipe, chunk after chunk, and closes it. */
+export function readPipe(fd: number, deliver: (chunk: Uint8Array) => Awaitable<void>): Reader {
+  const reader = Bun.file(fd).stream().getReader();
+  let left = Number.POSITIVE_INFINITY;
+  let finishing = false;
+  let waiting = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  // The pending read then resolves as done.
+  const cancel = () => void reader.cancel().catch(() => {});
+  const cancelWhenEmpty = () => {
+    timer = setTimeout(cancel, emptyAfter);
+  };
+
+  async function loop(): Promise<void> {
+    try {
+      while (left > 0) {
+        waiting = true;
+        if (finishing) cancelWhenEmpty();
+        const { done, value } = await reader.read();
+        waiting = false;
+        clearTimeout(timer);
+        if (done) return;
+        left -= value.byteLength;
+        await deliver(value);
+      }
+      cancel();
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  return {
+    done: loop(),
+    finish() {
+      finishing = true;
+      left = pipeSize;
+      if (waiting) cancelWhenEmpty();
+    },
+  };
+}
+
+/** Resolves when all of them are done, at the latest after `ms` milliseconds. */
+export async function settleWithin(ms: number, readers: readonly Reader[]): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.all(readers.map((reader) => reader.done)), limit]);
+  clearTimeout(timer);
+}
