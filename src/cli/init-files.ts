@@ -62,11 +62,22 @@ printf 'Hello, %s!\\n' "$ATTUNE_ACTION_NAME"
 `,
   },
   {
+    path: "tsconfig.json",
+    mode: 0o644,
+    content: `{
+  // For editors, which find the types in plugins/attune.d.ts; attune itself does not read it.
+  "extends": "./plugins/tsconfig.json",
+  "include": ["attune.config.ts", "packs", "plugins"]
+}
+`,
+  },
+  {
     path: "plugins/README.md",
     mode: 0o644,
     content: `# Plugins
 
-A place for plugins. This one, as \`awk.ts\`, is a runtime: actions and sensors may then say \`runner_type: awk\`.
+Each TypeScript or JavaScript file in this directory is a plugin. Save one and it is live; remove it and it is gone. This one,
+as \`awk.ts\`, is a runtime: actions and sensors may then say \`runner_type: awk\`.
 
     import { defineRuntime } from "attune";
 
@@ -77,11 +88,8 @@ A place for plugins. This one, as \`awk.ts\`, is a runtime: actions and sensors 
       launch: ({ entrypoint }) => ({ argv: ["awk", "-f", entrypoint] }),
     });
 
-The daemon takes it at its next start, when attune.config.ts names it:
-
-    import awk from "./plugins/awk.ts";
-
-    export default defineConfig({ plugins: { use: [awk] } });
+\`attune plugin create NAME --kind runtime\` (or hooks, transport, storage) writes one to begin with, \`attune plugin check FILE\`
+tries it, and \`attune plugin list\` shows what is there. \`attune.d.ts\` has the types, for your editor.
 `,
   },
 ];

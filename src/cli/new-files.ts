@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 export interface NewFile {
@@ -19,4 +19,11 @@ export function writeNew(files: readonly NewFile[]): void {
     mkdirSync(path.dirname(file.path), { recursive: true });
     writeFileSync(file.path, file.content, { flag: "wx", mode: file.mode });
   }
+}
+
+/** Puts a file in the place of one that is there, in one step. */
+export function replaceFile(file: NewFile): void {
+  const draft = `${file.path}.${process.pid}`;
+  writeFileSync(draft, file.content, { flag: "wx", mode: file.mode });
+  renameSync(draft, file.path);
 }

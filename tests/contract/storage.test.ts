@@ -21,9 +21,11 @@ import { spawnOptions } from "../../src/plugins/storage/postgres/cluster.ts";
 import { connect } from "../../src/plugins/storage/postgres/connection.ts";
 import { type PostgresOptions, postgres } from "../../src/plugins/storage/postgres/index.ts";
 import { findServer } from "../../src/plugins/storage/postgres/leftover.ts";
+import { rejection } from "../../src/sdk/testing/case.ts";
+import { storageContract } from "../../src/sdk/testing/storage.ts";
+import { testCases } from "../support/contract.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
-import { describeStorage, failure } from "./storage-suite.ts";
 
 const undo: Array<() => unknown> = [];
 
@@ -50,37 +52,36 @@ async function cleanUp(): Promise<void> {
   for (let step = undo.pop(); step; step = undo.pop()) await step();
 }
 
-describeStorage("embedded", async () => {
-  const dataDir = makeDataDir();
-  const { storage, scope } = await open(dataDir);
-  return {
-    storage,
-    async crash() {
-      process.kill(findServer(makeHome(dataDir).data) ?? 0, "SIGKILL");
-    },
-    close: async () => {
-      await scope.end();
-      await cleanUp();
-    },
-  };
+describe("the contract: embedded", () => {
+  let dataDir = "";
+  beforeAll(() => {
+    dataDir = makeDataDir();
+  });
+  afterAll(cleanUp);
+  // One directory for all cases: making a cluster for each would take a second.
+  const cases = storageContract((context) => postgres().open({ ...context, dataDir }), {
+    crash: async () => void process.kill(findServer(makeHome(dataDir).data) ?? 0, "SIGKILL"),
+  });
+  testCases(cases);
 });
 
 for (const prepare of [true, false]) {
-  describeStorage(`external, ${prepare ? "statements prepared" : "nothing prepared"}`, async () => {
-    const server = await startPostgres();
-    const { storage, scope } = await open("/", { url: await server.createDatabase(), prepare });
-    return {
-      storage,
-      async crash() {
+  describe(`the contract: external, ${prepare ? "statements prepared" : "nothing prepared"}`, () => {
+    let server: TestPostgres;
+    let url = "";
+    beforeAll(async () => {
+      server = await startPostgres();
+      url = await server.createDatabase();
+    });
+    afterAll(() => server?.stop());
+    const cases = storageContract((context) => postgres({ url, prepare }).open(context), {
+      async crash(storage) {
         await server.kill9();
-        expect(await failure(storage.query("SELECT 1"))).toMatchObject({ code: "DATABASE_UNAVAILABLE", retryable: true });
+        expect(await rejection(storage.query("SELECT 1"))).toMatchObject({ code: "DATABASE_UNAVAILABLE", retryable: true });
         await server.restart();
       },
-      close: async () => {
-        await scope.end();
-        await server.stop();
-      },
-    };
+    });
+    testCases(cases);
   });
 }
 
@@ -111,7 +112,7 @@ describe("embedded PostgreSQL", () => {
     const reader = holder.stdout.getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe("committed\n");
 
-    expect(await failure(open(dataDir))).toMatchObject({
+    expect(await rejection(open(dataDir))).toMatchObject({
       code: "DATA_DIR_LOCKED",
       message: expect.stringContaining(String(holder.pid)),
     });
@@ -131,7 +132,7 @@ describe("embedded PostgreSQL", () => {
     const dataDir = makeDataDir();
     const { storage, scope } = await open(dataDir);
     undo.push(() => scope.end());
-    expect(await failure(open(dataDir))).toMatchObject({ code: "DATA_DIR_LOCKED" });
+    expect(await rejection(open(dataDir))).toMatchObject({ code: "DATA_DIR_LOCKED" });
     expect((await storage.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
@@ -163,12 +164,12 @@ describe("embedded PostgreSQL", () => {
   });
 
   test("names a directory that can't be used, and files of another major version", async () => {
-    expect(await failure(open("/nonexistent/attune"))).toMatchObject({ code: "DATA_DIR_UNUSABLE" });
+    expect(await rejection(open("/nonexistent/attune"))).toMatchObject({ code: "DATA_DIR_UNUSABLE" });
     const dataDir = makeDataDir();
     const { scope } = await open(dataDir);
     await scope.end();
     writeFileSync(join(makeHome(dataDir).data, "PG_VERSION"), "12\n");
-    expect(await failure(open(dataDir))).toMatchObject({ code: "DATABASE_UNSUPPORTED" });
+    expect(await rejection(open(dataDir))).toMatchObject({ code: "DATABASE_UNSUPPORTED" });
   });
 
   test("follows a data directory that is a link", async () => {
@@ -205,10 +206,10 @@ describe("external PostgreSQL", () => {
   test("refuses wrong credentials for good, and an absent server for now", async () => {
     const url = new URL(server.url);
     url.password = "wrong-secret";
-    const refused = await failure(open("/", { url: url.href }));
+    const refused = await rejection(open("/", { url: url.href }));
     expect(refused).toMatchObject({ code: "DATABASE_UNAVAILABLE", retryable: false });
     expect(refused.message).not.toContain("wrong-secret");
-    const absent = await failure(open("/", { url: "postgres://a:b@127.0.0.1:1/x" }));
+    const absent = await rejection(open("/", { url: "postgres://a:b@127.0.0.1:1/x" }));
     expect(absent).toMatchObject({
       code: "DATABASE_UNAVAILABLE",
       retryable: true,
@@ -223,8 +224,8 @@ describe("external PostgreSQL", () => {
       closed = true;
     });
     const errors = await Promise.all([
-      failure(connection.query("SELECT pg_sleep($1)", [60])),
-      failure(connection.query("SELECT 1")),
+      rejection(connection.query("SELECT pg_sleep($1)", [60])),
+      rejection(connection.query("SELECT 1")),
     ]);
     for (const error of errors) expect(error).toMatchObject({ code: "DATABASE_UNAVAILABLE", retryable: true });
     await until("the connection is closed", () => closed);
@@ -244,11 +245,11 @@ describe("external PostgreSQL", () => {
 
   test("a session ended by the administrator is replaced", async () => {
     const { storage, scope } = await open("/", { url: await server.createDatabase(), max: 1 });
-    const victim = failure(storage.query("SELECT pg_terminate_backend(pg_backend_pid())"));
+    const victim = rejection(storage.query("SELECT pg_terminate_backend(pg_backend_pid())"));
     expect(await victim).toMatchObject({ code: "DATABASE_UNAVAILABLE", retryable: true });
     expect((await storage.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
     await scope.end();
-    expect(await failure(storage.query("SELECT 1"))).toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+    expect(await rejection(storage.query("SELECT 1"))).toMatchObject({ code: "DATABASE_UNAVAILABLE" });
   });
 });
 
@@ -259,7 +260,7 @@ test("the packaged password of a new cluster is of no use once it has started", 
   const socketDir = readFileSync(join(makeHome(dataDir).data, "postmaster.pid"), "utf8").split("\n")[4] ?? "";
   expect(socketDir).toContain(id);
   const client = { host: socketDir, port: 5432, user: "attune", database: "postgres", password: "initial" };
-  expect(await failure(connect({ client, where: "it", prepare: false }, () => {}))).toMatchObject({ retryable: false });
+  expect(await rejection(connect({ client, where: "it", prepare: false }, () => {}))).toMatchObject({ retryable: false });
   await scope.end();
   await cleanUp();
 });

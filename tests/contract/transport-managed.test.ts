@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nats } from "../../src/plugins/transport/nats.ts";
 import { natsProgram } from "../support/nats.ts";
+import { makeEvent, openTransport, publishUntilAccepted, recorder } from "../support/transport.ts";
 import { until } from "../support/until.ts";
-import { makeEvent, openTransport, publishUntilAccepted, recorder } from "./transport-suite.ts";
 
 const DAEMON = join(import.meta.dir, "../fixtures/transport/managed-publisher.ts");
 natsProgram();

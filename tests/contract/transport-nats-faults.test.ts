@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { nats } from "../../src/plugins/transport/nats.ts";
 import { connectDirectly, startNats } from "../support/nats.ts";
+import { makeEvent, openTransport, publishUntilAccepted, recorder, recordingLogger } from "../support/transport.ts";
 import { until } from "../support/until.ts";
-import { makeEvent, openTransport, publishUntilAccepted, recorder, recordingLogger } from "./transport-suite.ts";
 
 describe("a server that goes away", () => {
   test("is reported at once to who publishes, and once in the log", async () => {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { StorageType } from "@nats-io/jetstream";
 import { nats } from "../../src/plugins/transport/nats.ts";
 import { connectDirectly, startNats, type TestNats } from "../support/nats.ts";
+import { makeEvent, openTransport, publishUntilAccepted, recorder, recordingLogger } from "../support/transport.ts";
 import { until } from "../support/until.ts";
-import { makeEvent, openTransport, publishUntilAccepted, recorder, recordingLogger } from "./transport-suite.ts";
 
 const KILLED_SUBSCRIBER = join(import.meta.dir, "../fixtures/transport/hanging-subscriber.ts");
 
