@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadAssets } from "../src/assets.ts";
+import { wantedSensors } from "../src/core/engine/sensors.ts";
+import { baseEnvironment } from "../src/core/environment.ts";
 import { checkRule, compileRule } from "../src/core/events/compile.ts";
 import { silentLogger } from "../src/core/log.ts";
 import { migrate } from "../src/core/migrate.ts";
@@ -10,9 +12,10 @@ import { openSnapshots } from "../src/core/packs/snapshots.ts";
 import { watchPacks } from "../src/core/packs/watch.ts";
 import type { ChildScope } from "../src/core/plugin.ts";
 import type { Registry } from "../src/core/registry.ts";
-import { builtIn, runtimeFromPlugin } from "../src/core/runtimes.ts";
+import { unlimited } from "../src/core/runtimes/limits.ts";
+import { builtIn, runtimeFromPlugin } from "../src/core/runtimes/runtimes.ts";
+import { createRuntimeSet } from "../src/core/runtimes/set.ts";
 import { createScope } from "../src/core/scope.ts";
-import { wantedSensors } from "../src/core/sensors.ts";
 import { builtinRuntimes, postgres } from "../src/plugins/index.ts";
 import { startPostgres } from "../tests/support/postgres.ts";
 import { type Figure, median, quantile, type Row } from "./figure.ts";
@@ -91,6 +94,7 @@ async function withEngine<T>(write: (directory: string) => void, measure: (engin
       storage,
       scope,
       runtimes,
+      runtimeSet: createRuntimeSet({ env: baseEnvironment(process.env, []), limits: unlimited, log: silentLogger }),
       checkRule,
       directories: [directory],
       corePack: join(root, "core"),
@@ -100,7 +104,7 @@ async function withEngine<T>(write: (directory: string) => void, measure: (engin
       log: silentLogger,
       published(registry) {
         engine.inForce(registry);
-        wantedSensors(registry);
+        wantedSensors(registry, { configuration: () => "", environment: () => ({ status: "ready", dir: null }) });
       },
     });
     const engine: Engine = { directory, scope, reconciler, inForce() {} };

@@ -19,14 +19,19 @@ export interface Migration {
   readonly name: string;
   readonly sql: string;
 }
-/** The module preloaded into TypeScript children: a file that is there, or the text of one to be written for them. */
-export type SdkPreload = { readonly kind: "file"; readonly path: string } | { readonly kind: "text"; readonly text: string };
+/** A script for children: a file that is there, or the text of one to be written for them. */
+export type ChildScript = { readonly kind: "file"; readonly path: string } | { readonly kind: "text"; readonly text: string };
 export interface Assets {
   /** Sorted by name. */
   readonly migrations: readonly Migration[];
   /** The built-in pack `core` and what its TypeScript imports, without its tests. */
   readonly corePack: readonly AssetFile[];
-  readonly sdkPreload: SdkPreload;
+  /** The module preloaded into TypeScript children. */
+  readonly sdkPreload: ChildScript;
+  /** What that module gives as `attune/testing`, loaded when it is asked for. As text it is to lie beside it as `testing.js`. */
+  readonly sdkTesting: ChildScript;
+  /** The fork server for Python. */
+  readonly pythonServer: ChildScript;
   /** The licences of everything inside the binary. */
   readonly notices: string;
 }
@@ -36,6 +41,7 @@ export type PostgresFiles =
   | { readonly kind: "archive"; readonly programs: string; readonly cluster: string; readonly key: string };
 
 const root = join(import.meta.dir, "..");
+const pythonServer = "src/plugins/runtimes/python-warm.py";
 
 export const version: string = manifest.version;
 
@@ -44,8 +50,16 @@ export function loadAssets(): Assets {
     migrations: readMigrations(),
     corePack: [...readTree(join(root, "packs/core"), /^tests(\/|$)/), ...readCroner()],
     sdkPreload: { kind: "file", path: join(root, "src/sdk/preload.ts") },
+    sdkTesting: { kind: "file", path: join(root, "src/sdk/testing/index.ts") },
+    pythonServer: { kind: "file", path: join(root, pythonServer) },
     notices: "In a run from source the licences are those in node_modules.\n",
   };
+}
+
+/** The text of `attune.d.ts`. In a run from source tsc has to make it first, which takes seconds. */
+export async function sdkTypes(): Promise<string> {
+  const types = await import("../scripts/sdk-types.ts");
+  return types.sdkTypes(root);
 }
 
 /** null where there is no package for this system. */

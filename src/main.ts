@@ -3,6 +3,14 @@ import { version } from "./cli/version.ts";
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
   console.log(`attune ${version}`);
+} else if (argv[0] === "try-plugin" || argv[0] === "check-plugin") {
+  // Taken before a plugin can replace it.
+  const { exit } = process;
+  const { runJob } = await import("./cli/jobs.ts");
+  const ended = new AbortController();
+  process.on("SIGTERM", () => ended.abort());
+  await runJob(argv, ended.signal);
+  exit.call(process, 0);
 } else {
   await main(argv);
 }

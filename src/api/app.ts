@@ -4,12 +4,17 @@ import type { Logger } from "../core/plugin.ts";
 import { errorResponse } from "./errors.ts";
 import { createGuard, type GuardOptions } from "./guard.ts";
 import { componentRoutes } from "./routes/components.ts";
+import { configRoutes } from "./routes/config.ts";
+import { environmentRoutes } from "./routes/environments.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { executionRoutes } from "./routes/executions.ts";
 import { packRoutes } from "./routes/packs.ts";
+import { pluginRoutes } from "./routes/plugins.ts";
 import { ruleRoutes } from "./routes/rules.ts";
+import { runtimeRoutes } from "./routes/runtimes.ts";
 import { sensorRoutes } from "./routes/sensors.ts";
 import { healthRoutes, statusRoutes } from "./routes/status.ts";
+import { versionRoutes } from "./routes/versions.ts";
 import type { Services } from "./services.ts";
 import type { StreamOptions } from "./sse.ts";
 
@@ -28,7 +33,12 @@ export function createApp(options: { services: Services; guard: GuardOptions; st
   for (const routes of [
     statusRoutes(services),
     packRoutes(services),
+    environmentRoutes(services),
+    configRoutes(services),
+    versionRoutes(services),
     componentRoutes(services),
+    runtimeRoutes(services),
+    pluginRoutes(services),
     ruleRoutes(services),
     sensorRoutes(services, streams),
     eventRoutes(services),

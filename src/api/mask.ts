@@ -2,7 +2,7 @@ import type { Json, JsonObject } from "../core/plugin.ts";
 import type { FlatSchema } from "../core/registry.ts";
 import { isObject } from "../core/values.ts";
 
-const masked = "********";
+export const masked = "********";
 
 /** Replaces what the schema marks `secret: true`, at any depth, whatever its type; null stays null. */
 export function maskSecrets(schema: FlatSchema | JsonObject, values: JsonObject): JsonObject {

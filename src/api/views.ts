@@ -6,7 +6,6 @@ import {
   type LoadedPack,
   type Registry,
   type Rule,
-  type Runtime,
   type Sensor,
   type Trigger,
 } from "../core/registry.ts";
@@ -135,21 +134,5 @@ export function sensorView(sensor: Sensor, state: SensorState | undefined) {
     entry_point: sensor.entry_point,
     enabled: sensor.enabled,
     file: sensor.file,
-  };
-}
-
-export function runtimeView(runtime: Runtime) {
-  const { state } = runtime;
-  return {
-    ref: runtime.ref,
-    name: runtime.name,
-    description: runtime.description,
-    available: state.available,
-    version: state.available ? (state.interpreters[0].version ?? null) : null,
-    path: state.available ? (state.interpreters[0].path ?? null) : null,
-    reason: state.available ? null : state.reason,
-    aliases: runtime.aliases,
-    extensions: runtime.extensions,
-    source: runtime.source,
   };
 }

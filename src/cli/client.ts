@@ -14,6 +14,7 @@ export interface Client {
   /** Up to `limit` records of a list, over as many pages as that takes; all of them without a limit. */
   list<T extends object>(path: string, query?: Query, limit?: number): Promise<T[]>;
   post<T>(path: string, body?: JsonObject): Promise<T>;
+  patch<T>(path: string, body: JsonObject): Promise<T>;
   delete<T>(path: string): Promise<T>;
   bytes(path: string): Promise<Uint8Array>;
   /** The events of a stream until it ends. Throws DAEMON_UNREACHABLE when it breaks. */
@@ -38,6 +39,7 @@ export function connect(context: Context): Client {
     endpoint,
     get: (path) => data(request("GET", path)),
     post: (path, body) => data(request("POST", path, body)),
+    patch: (path, body) => data(request("PATCH", path, body)),
     delete: (path) => data(request("DELETE", path)),
     bytes: async (path) => new Uint8Array(await (await request("GET", path)).arrayBuffer()),
     list: async <T extends object>(path: string, query: Query = {}, limit = Number.POSITIVE_INFINITY) => {

@@ -11,6 +11,7 @@ const exitOf: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: exit.refused,
   REFUSED: exit.refused,
   HOST_REFUSED: exit.refused,
+  SOURCE_REFUSED: exit.refused,
   DAEMON_UNREACHABLE: exit.unreachable,
 };
 

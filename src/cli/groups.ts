@@ -27,17 +27,21 @@ export const groups: readonly Group[] = [
     summary: "show the daemon and what it serves",
     load: async () => (await import("./commands/status.ts")).statusCommand,
   },
-  { name: "run", summary: "run an action and wait for it", load: async () => (await import("./commands/run.ts")).runCommand },
+  {
+    name: "run",
+    summary: "run an action, or a file that is in no pack, and wait for it",
+    load: async () => (await import("./commands/run.ts")).runCommand,
+  },
   {
     name: "pack",
-    summary: "list, show, history, reload, validate, eject",
+    summary: "list, show, history, reload, create, validate, test, eject, install, update, uninstall, index",
     load: async () => (await import("./commands/pack.ts")).packCommands,
   },
   { name: "action", summary: "list, show, run", load: async () => (await import("./commands/action.ts")).actionCommands },
   { name: "trigger", summary: "list, show, emit", load: async () => (await import("./commands/trigger.ts")).triggerCommands },
   {
     name: "rule",
-    summary: "list, show, create, enable, disable, delete",
+    summary: "list, show, create, test, enable, disable, delete",
     load: async () => (await import("./commands/rule.ts")).ruleCommands,
   },
   { name: "sensor", summary: "list, show, logs", load: async () => (await import("./commands/sensor.ts")).sensorCommands },
@@ -56,6 +60,11 @@ export const groups: readonly Group[] = [
     name: "runtime",
     summary: "list what scripts can be run with",
     load: async () => (await import("./commands/runtime.ts")).runtimeCommands,
+  },
+  {
+    name: "plugin",
+    summary: "list, show, create, check",
+    load: async () => (await import("./commands/plugin.ts")).pluginCommands,
   },
   {
     name: "schema",

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { AttuneError, toError } from "../core/errors.ts";
-import type { JsonObject } from "../core/plugin.ts";
+import type { Json, JsonObject } from "../core/plugin.ts";
 import type { FlatSchema } from "../core/registry.ts";
 import type { Io } from "./io.ts";
 
 /**
  * The parameters a command was given: those of `--params-json` (JSON text, or `-` for standard input), then each
  * `name=value` in the type its schema asks for. `name=@file` reads a file, `name=-` standard input, `name=@@x` is `@x`.
+ * `name:=json` is a value of any type.
  */
 export async function readParameters(
   given: { pairs: readonly string[]; json: string | undefined; flag: string },
@@ -16,26 +17,32 @@ export async function readParameters(
 ): Promise<JsonObject> {
   const base = given.json === undefined ? {} : parseObject(given.json === "-" ? await io.readStdin() : given.json, given.flag);
   const texts: Record<string, string> = Object.create(null);
+  const values: JsonObject = Object.create(null);
   for (const pair of given.pairs) {
     const equals = pair.indexOf("=");
     if (equals < 1) throw new AttuneError("USAGE", `${pair} is not of the form name=value`);
-    texts[pair.slice(0, equals)] = await readValue(pair.slice(equals + 1), io);
+    const text = await readValue(pair.slice(equals + 1), io);
+    if (equals > 1 && pair[equals - 1] === ":") values[pair.slice(0, equals - 1)] = parseJson(text, pair.slice(0, equals + 1));
+    else texts[pair.slice(0, equals)] = text;
   }
   if (given.pairs.length === 0) return base;
-  const { coerce } = await import("../core/schema.ts");
-  return { ...base, ...coerce(schema, texts) };
+  const { coerce } = await import("../core/schema/schema.ts");
+  return { ...base, ...coerce(schema, texts), ...values };
 }
 
 export function parseObject(text: string, flag: string): JsonObject {
-  let value: unknown;
+  const value = parseJson(text, flag);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new AttuneError("USAGE", `${flag} must be a JSON object`);
+  return value;
+}
+
+function parseJson(text: string, flag: string): Json {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (thrown) {
     throw new AttuneError("USAGE", `${flag} is not valid JSON: ${toError(thrown).message}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new AttuneError("USAGE", `${flag} must be a JSON object`);
-  return value as JsonObject;
 }
 
 async function readValue(text: string, io: Io): Promise<string> {

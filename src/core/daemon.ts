@@ -1,6 +1,5 @@
-import { local, nats, postgres } from "../plugins/index.ts";
-import * as define from "../sdk/define.ts";
-import { startEngine } from "./engine.ts";
+import * as host from "../sdk/host.ts";
+import { startEngine } from "./engine/engine.ts";
 import { describeError, toError } from "./errors.ts";
 import { openInstance } from "./instance.ts";
 import { loadSettings } from "./load-settings.ts";
@@ -29,7 +28,7 @@ export interface Daemon {
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const began = performance.now();
-  provideSdk({ ...define, postgres, nats, local });
+  provideSdk(host, () => import("../sdk/testing/index.ts"));
   const settings = await loadSettings({ explicit: options.config, cwd: options.cwd, env: options.env });
   const log = createLogger(settings.log);
   const scope = createScope("daemon", log);

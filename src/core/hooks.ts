@@ -1,5 +1,7 @@
-import { AttuneError, nearest, toError } from "./errors.ts";
+import { AttuneError, describeError, nearest, type Position, toError } from "./errors.ts";
+import { launchMistake, within } from "./launch.ts";
 import type { Filters, Hooks, Logger, Observers } from "./plugin.ts";
+import { isObject } from "./values.ts";
 
 /** Every hook and how the results of its handlers combine. The record makes a forgotten name a compile error. */
 const kinds: Record<keyof Observers, "observe"> & Record<keyof Filters, "filter"> = {
@@ -23,9 +25,36 @@ const kinds: Record<keyof Observers, "observe"> & Record<keyof Filters, "filter"
 type HookName = keyof Observers | keyof Filters;
 type Handler = (...args: unknown[]) => unknown;
 
+export const hookNames: ReadonlySet<string> = new Set(Object.keys(kinds));
+
+/** What helps whoever wrote a hook's name wrong. */
+export function unknownHook(name: string): string {
+  const near = nearest(name, hookNames);
+  return near ? `did you mean ${near}?` : `known hooks: ${[...hookNames].join(", ")}`;
+}
+
+/** What is wrong with the value a filter returned, or null. */
+const shapes: Record<keyof Filters, (value: unknown) => string | null> = {
+  "event:accept": (value) =>
+    isObject(value) && typeof value["id"] === "string" && isObject(value["payload"]) ? null : "is no event with id and payload",
+  "execution:plan": (value) =>
+    isObject(value) && typeof value["action"] === "string" && isObject(value["parameters"])
+      ? null
+      : "is no plan with action and parameters",
+  "process:launch": launchMistake,
+};
+
+/** A plugin with its handlers, whose shape was checked. */
+export interface HookedPlugin {
+  readonly plugin: string;
+  readonly hooks: Hooks;
+  /** Where in its files an error of one of its hooks comes from. */
+  readonly place?: (error: Error, hook: string) => Position | null;
+}
+
 export interface HookRunner {
-  /** Adds a plugin's handlers after those already there; returns the undo. Refuses unknown names with PLUGIN_INVALID. */
-  register(plugin: string, hooks: Hooks): () => void;
+  /** From now on these plugins are asked and told, in this order, and no others. What is under way is not disturbed. */
+  use(plugins: readonly HookedPlugin[]): void;
   /** Whether any plugin has a handler for it: what is only made for handlers need not be made. */
   has(hook: keyof Observers | keyof Filters): boolean;
   /** Tells all observers, side by side. Resolves when all have answered or run out of time; never rejects. */
@@ -41,54 +70,38 @@ type FilterRest<K extends keyof Filters> = Parameters<Filters[K]> extends [unkno
 
 /**
  * Runs the plugins' handlers. Each has `timeLimit` milliseconds; whatever goes wrong in one carries the plugin's and the
- * hook's name. A handler that blocks the event loop can't be interrupted.
+ * hook's name and its place. A handler that blocks the event loop can't be interrupted; `calling` is told which one is
+ * being called and, with null, that it has returned.
  */
-export function createHooks(log: Logger, timeLimit = 5_000): HookRunner {
-  const handlers = new Map<HookName, Array<{ plugin: string; handler: Handler }>>();
+export function createHooks(log: Logger, timeLimit = 5_000, calling?: (what: string | null) => void): HookRunner {
+  let handlers: ReadonlyMap<HookName, ReadonlyArray<HookedPlugin & { handler: Handler }>> = new Map();
 
-  async function call(plugin: string, hook: HookName, handler: Handler, args: unknown[]): Promise<unknown> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+  async function call({ plugin, place }: HookedPlugin, hook: HookName, handler: Handler, args: unknown[]): Promise<unknown> {
     try {
+      calling?.(`hook ${hook} of plugin ${plugin}`);
       const result = Promise.try(handler, ...args);
-      const limit = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${timeLimit} ms`)), timeLimit);
-      });
-      return await Promise.race([result, limit]);
+      // What it does after its first await can't be told from the work of others.
+      calling?.(null);
+      return await within(timeLimit, result, new Error(`no answer within ${timeLimit} ms`));
     } catch (thrown) {
       const error = toError(thrown);
-      throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${plugin} failed: ${error.message}`, { cause: error });
-    } finally {
-      clearTimeout(timer);
+      throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${plugin} failed: ${error.message}`, {
+        at: place?.(error, hook) ?? undefined,
+        cause: error,
+      });
     }
   }
 
   return {
-    register(plugin, hooks) {
-      for (const [name, handler] of Object.entries(hooks)) {
-        if (!Object.hasOwn(kinds, name)) {
-          const near = nearest(name, Object.keys(kinds));
-          throw new AttuneError("PLUGIN_INVALID", `plugin ${plugin} names an unknown hook ${name}`, {
-            hint: near ? `did you mean ${near}?` : `known hooks: ${Object.keys(kinds).join(", ")}`,
-          });
+    use(plugins) {
+      const next = new Map<HookName, Array<HookedPlugin & { handler: Handler }>>();
+      for (const one of plugins) {
+        for (const [name, handler] of Object.entries(one.hooks)) {
+          const hook = name as HookName;
+          next.set(hook, [...(next.get(hook) ?? []), { ...one, handler: handler as Handler }]);
         }
-        if (typeof handler !== "function")
-          throw new AttuneError("PLUGIN_INVALID", `hook ${name} of plugin ${plugin} is not a function`);
       }
-      const added: Array<() => void> = [];
-      for (const [name, handler] of Object.entries(hooks)) {
-        const entry = { plugin, handler: handler as Handler };
-        const hook = name as HookName;
-        handlers.set(hook, [...(handlers.get(hook) ?? []), entry]);
-        added.push(() =>
-          handlers.set(
-            hook,
-            (handlers.get(hook) ?? []).filter((other) => other !== entry),
-          ),
-        );
-      }
-      return () => {
-        for (const undo of added) undo();
-      };
+      handlers = next;
     },
 
     has: (hook) => (handlers.get(hook)?.length ?? 0) > 0,
@@ -97,19 +110,23 @@ export function createHooks(log: Logger, timeLimit = 5_000): HookRunner {
       const observers = handlers.get(hook);
       if (!observers?.length) return;
       await Promise.all(
-        observers.map(({ plugin, handler }) =>
-          call(plugin, hook, handler, args).catch((error: AttuneError) => log.error(error.message, { plugin, hook })),
+        observers.map((observer) =>
+          call(observer, hook, observer.handler, args).catch((error: AttuneError) =>
+            log.error(describeError(error), { plugin: observer.plugin, hook }),
+          ),
         ),
       );
     },
 
     async filter(hook, value, ...rest) {
       let current: typeof value | null = value;
-      for (const { plugin, handler } of handlers.get(hook) ?? []) {
-        const next = await call(plugin, hook, handler, [current, ...rest]);
+      for (const filter of handlers.get(hook) ?? []) {
+        const next = await call(filter, hook, filter.handler, [current, ...rest]);
         if (next === null) return null;
-        if (typeof next !== "object") {
-          throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${plugin} returned ${typeof next}`, {
+        const mistake = next === undefined ? "is nothing" : shapes[hook](next);
+        if (mistake) {
+          throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${filter.plugin} returned what ${mistake}`, {
+            at: filter.place?.(new Error(mistake), hook) ?? undefined,
             hint: "a filter returns the value, changed or not, or null to drop it",
           });
         }

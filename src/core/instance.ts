@@ -13,6 +13,8 @@ export interface Instance {
   /** UUID of this start. */
   readonly owner: string;
   readonly token: string;
+  /** What secrets in the database are sealed with: 32 bytes as base64url. */
+  readonly secretKey: string;
   /** Tells the CLI where the daemon listens; taken back when the scope ends. */
   announce(daemon: { url: string; version: string }): void;
 }
@@ -36,6 +38,7 @@ export function openInstance(dataDir: string, scope: Scope): Instance {
     dataDir,
     home: kept(path.join(dataDir, "id"), () => crypto.randomUUID()),
     owner: crypto.randomUUID(),
+    secretKey: kept(path.join(dataDir, "secret.key"), () => randomBytes(32).toString("base64url")),
     token: kept(path.join(dataDir, "token"), () => `att_${randomBytes(32).toString("base64url")}`),
     announce({ url, version }) {
       replace(announcement, `${JSON.stringify({ url, pid: process.pid, version })}\n`);

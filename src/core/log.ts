@@ -54,5 +54,4 @@ function wrap(logger: pino.Logger): Logger {
   };
 }
 
-/** A logger that says nothing, for tests and for reading packs without a daemon. */
-export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLogger };
+export { silentLogger } from "./silent-logger.ts";

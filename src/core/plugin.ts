@@ -128,7 +128,10 @@ export interface EnvironmentRecipe {
    * means that every pack has one.
    */
   readonly manifests: readonly string[];
-  /** The commands that make the environment. They are run one after the other, in the pack's directory. */
+  /**
+   * The commands that make the environment. They are run one after the other, in the pack's directory. An empty list: there
+   * is nothing to install, and the pack has no environment.
+   */
   create(target: EnvironmentTarget): Awaitable<readonly EnvironmentStep[]>;
 }
 export interface EnvironmentTarget {

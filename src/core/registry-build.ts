@@ -9,7 +9,7 @@ import {
   type RuleDefinition,
   type Runtime,
 } from "./registry.ts";
-import { runtimeNames } from "./runtimes.ts";
+import { runtimeNames } from "./runtimes/runtimes.ts";
 
 /** A rule's row: what only the database knows of it. */
 export interface RuleRow {

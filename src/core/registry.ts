@@ -1,5 +1,8 @@
 import { AttuneError, nearest } from "./errors.ts";
 import type { EnvironmentRecipe, Interpreter, Json, JsonObject, Launch, LaunchTarget, Problem } from "./plugin.ts";
+import type { RuntimeDefinition } from "./runtimes/definition.ts";
+
+export type { RuntimeDefinition };
 
 /**
  * What the daemon serves at one moment. A value: a reload makes the next one and replaces it whole, so whoever holds
@@ -53,15 +56,42 @@ export interface PackManifest {
   readonly email: string | null;
   readonly system: boolean;
   readonly enabled: boolean;
-  readonly conf_schema: JsonObject;
+  readonly conf_schema: FlatSchema;
   readonly config: JsonObject;
   readonly meta: JsonObject;
   readonly tags: readonly string[];
   readonly runtime_deps: readonly string[];
-  readonly dependencies: readonly Json[];
+  readonly dependencies: readonly PackDependency[];
   /** false: none of its actions is started by a warm server. */
   readonly warm: boolean;
+  readonly testing: PackTesting;
   readonly hash: string;
+}
+/** The section `testing` of `pack.yaml`. */
+export interface PackTesting {
+  readonly enabled: boolean;
+  /** Directory in the pack with the files of cases. */
+  readonly path: string;
+  readonly runners: readonly TestRunner[];
+  /** From 0 to 1: the share of the tests that must pass. */
+  readonly minPassRate: number;
+  readonly onFailure: "block" | "warn";
+}
+export interface TestRunner {
+  /** A word for a runtime. */
+  readonly runtime: string;
+  readonly type: "script" | "unittest" | "pytest";
+  /** File or directory, relative to the pack. */
+  readonly entryPoint: string;
+  /** Seconds. */
+  readonly timeout: number | null;
+}
+
+/** Another pack that a pack needs. */
+export interface PackDependency {
+  readonly ref: string;
+  /** As semver writes it; null: any version. */
+  readonly range: string | null;
 }
 
 interface Component {
@@ -177,19 +207,6 @@ export interface RenderContext {
   readonly rule: { readonly id: number; readonly ref: string };
 }
 
-/** `runtimes/*.yaml`, contract 1.9. */
-export interface RuntimeDefinition {
-  readonly ref: string;
-  readonly pack: string;
-  readonly name: string;
-  readonly description: string | null;
-  readonly aliases: readonly string[];
-  readonly distributions: JsonObject;
-  readonly execution_config: JsonObject;
-  readonly file: string;
-  readonly hash: string;
-}
-
 export interface Runtime {
   readonly ref: string;
   readonly name: string;
@@ -203,6 +220,8 @@ export interface Runtime {
   readonly state: RuntimeState;
   readonly launch: (target: LaunchTarget) => Launch | Promise<Launch>;
   readonly environment: EnvironmentRecipe | null;
+  /** Why the operator keeps actions or sensors from using it; null where it may be used. */
+  readonly refused: { readonly action: string | null; readonly sensor: string | null };
 }
 export type RuntimeState =
   /** The first interpreter is used when nothing else is asked for. */

@@ -280,7 +280,7 @@ describe("ingest", () => {
     expect(await count(e.db.storage, "event")).toBe(0);
   });
 
-  test("what a filter drops leaves no event, and one that fails is put aside", async () => {
+  test("what a filter drops leaves no event, and where one fails the reason is kept, but not what it may have hidden", async () => {
     await using dropping = await ingesting({}, { filter: () => null });
     await dropping.line({ n: 1 });
     expect(await counts(dropping.db.storage)).toMatchObject({ event: 0, rejected_event: 0 });
@@ -288,8 +288,12 @@ describe("ingest", () => {
       {},
       { filter: () => Promise.reject(new AttuneError("PLUGIN_FAILED", "the plugin is broken")) },
     );
-    await failing.line({ n: 1 });
+    await failing.line({ n: 1, password: "hush" });
     expect(await counts(failing.db.storage)).toMatchObject({ event: 0, rejected_event: 1 });
+    const { rows } = await failing.db.storage.query<{ excerpt: string; reason: string }>(
+      "SELECT excerpt, reason FROM rejected_event",
+    );
+    expect(rows).toEqual([{ excerpt: "(not kept, since a plugin failed)", reason: "the plugin is broken" }]);
   });
 
   test("while the transport is away events are handled directly", async () => {

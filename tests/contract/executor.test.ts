@@ -193,7 +193,7 @@ test("an action that vanished, or whose runtime is missing, fails with the reaso
     await other.executor.stop(0);
     return (await row(work.db.storage, id)).error;
   };
-  expect(await fails({ registry: () => missing })).toBe("runtime unavailable: core.shell: nothing provides it");
+  expect(await fails({ registry: () => missing })).toBe("runtime unavailable: nothing provides core.shell");
   expect(await fails({ version: () => undefined })).toBe("there is no action p.a any more");
 });
 

@@ -2,9 +2,11 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { recordReload } from "../../src/core/packs/history.ts";
+import type { ReconcilerOptions } from "../../src/core/packs/reconcile.ts";
 import { insertApiRule } from "../../src/core/packs/rule-store.ts";
 import { createVersions } from "../../src/core/packs/versions.ts";
-import type { RuleDefinition } from "../../src/core/registry.ts";
+import type { RuleDefinition, Runtime } from "../../src/core/registry.ts";
+import { usable } from "../../src/core/runtimes/runtimes.ts";
 import { createPacks, smallPack, withPostgres } from "../support/engine.ts";
 import { brief } from "../support/pack-scans.ts";
 
@@ -223,13 +225,15 @@ test("after a restart a component that is broken on disk is served as it last wo
   first.write(smallPack("echo good", { r: "" }));
   await reload(first);
   const good = first.reconciler.registry.packs.get("p")?.snapshot;
-  first.write({ "p/actions/a.yaml": "ref: p.a\nrunner_type: shelll\nentry_point: a.sh\n", "p/actions/a.sh": "echo bad\n" });
+  first.write({ "p/actions/a.yaml": "ref: p.a\nrunner_type: shell\nentry_point: b.sh\n", "p/actions/a.sh": "echo bad\n" });
   await reload(first);
 
   using second = await createPacks(db.storage, { directories: [first.dir], snapshots: first.snapshots });
   await reload(second);
   const { registry } = second.reconciler;
-  expect(registry.packs.get("p")?.problems.map(brief)).toEqual(['error actions/a.yaml:2:14 there is no runtime "shelll"']);
+  expect(registry.packs.get("p")?.problems.map(brief)).toEqual([
+    "error actions/a.yaml:3:14 `entry_point` names no file: there is no actions/b.sh",
+  ]);
   expect(registry.rules.get("p.r")?.unresolved).toBeNull();
   const action = await createVersions(() => registry, second.snapshots)("p.a", null);
   expect(action?.dir).toBe(good?.dir ?? "");
@@ -239,4 +243,78 @@ test("after a restart a component that is broken on disk is served as it last wo
   await reload(second);
   const mended = await createVersions(() => second.reconciler.registry, second.snapshots)("p.a", null);
   expect(readFileSync(mended?.entrypoint ?? "", "utf8")).toContain("echo bad");
+});
+
+test("a runtime whose file gets broken serves as it was, also after a restart", async () => {
+  await using db = await database();
+  using first = await createPacks(db.storage);
+  const reload = async (packs: typeof first) => {
+    for (const report of await packs.reconciler.reload()) await recordReload(db.storage, report);
+    const { runtimes, packs: loaded } = packs.reconciler.registry;
+    return [runtimes.get("p.awk")?.state.available, loaded.get("q")?.actions.get("q.a")?.runtime];
+  };
+  first.write({ "p/pack.yaml": 'ref: p\nversion: "1.0.0"\n', "p/runtimes/awk.yaml": awk("p.awk", "awk"), ...user("awk") });
+  expect(await reload(first)).toEqual([true, "p.awk"]);
+  first.write({ "p/runtimes/awk.yaml": "ref: p.awk\nexecution_config: 5\n" });
+  expect(await reload(first)).toEqual([true, "p.awk"]);
+  using second = await createPacks(db.storage, { directories: [first.dir], snapshots: first.snapshots });
+  expect(await reload(second)).toEqual([true, "p.awk"]);
+  rmSync(join(first.dir, "p/runtimes/awk.yaml"));
+  expect(await reload(second)).toEqual([undefined, "awk"]);
+});
+
+describe("runtimes of plugins", () => {
+  const plugin = (description: string): Runtime => ({
+    ref: "local.awk",
+    name: "awk",
+    description,
+    aliases: [],
+    extensions: [".awk"],
+    source: "plugins/awk.ts",
+    revision: description,
+    state: { available: true, interpreters: [{}] },
+    launch: ({ entrypoint }) => ({ argv: ["awk", "-f", entrypoint] }),
+    environment: null,
+    refused: { action: null, sensor: null },
+  });
+
+  test("one that comes, changes or goes is served at once, and only what uses it is read anew", async () => {
+    await using db = await database();
+    const published: string[][] = [];
+    const options: Partial<ReconcilerOptions> = {
+      published: (_registry, reports) => void published.push(reports.flatMap(({ added, changed }) => [...added, ...changed])),
+    };
+    using packs = await createPacks(db.storage, options);
+    const { reconciler } = packs;
+    packs.write({ ...smallPack("echo hi"), ...user("awk") });
+    await reconciler.reload();
+    const base = [...reconciler.registry.runtimes.values()];
+    const action = () => reconciler.registry.packs.get("q")?.actions.get("q.a");
+    const other = reconciler.registry.packs.get("p")?.actions.get("p.a");
+    expect(usable(reconciler.registry, action()!)).toMatchObject({
+      available: false,
+      reason: expect.stringContaining("nothing provides awk"),
+    });
+    expect(reconciler.registry.packs.get("q")?.problems).toHaveLength(1);
+
+    published.length = 0;
+    await reconciler.useRuntimes([...base, plugin("first")]);
+    expect(action()?.runtime).toBe("local.awk");
+    expect(usable(reconciler.registry, action()!)).toMatchObject({ available: true, runtime: { description: "first" } });
+    expect(reconciler.registry.packs.get("q")?.problems).toEqual([]);
+    expect(published).toEqual([["q.a"]]);
+
+    // The same words: no pack is looked at.
+    const before = action();
+    await reconciler.useRuntimes([...base, plugin("second")]);
+    expect(usable(reconciler.registry, action()!)).toMatchObject({ available: true, runtime: { description: "second" } });
+    expect(action()).toBe(before!);
+    expect(published).toEqual([["q.a"], []]);
+    const { rows } = await db.storage.query<{ description: string }>("SELECT description FROM runtime WHERE ref = 'local.awk'");
+    expect(rows).toHaveLength(1);
+
+    await reconciler.useRuntimes(base);
+    expect(usable(reconciler.registry, action()!).available).toBe(false);
+    expect(reconciler.registry.packs.get("p")?.actions.get("p.a")).toBe(other!);
+  });
 });

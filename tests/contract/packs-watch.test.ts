@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { exchange } from "../../src/core/libc.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { watchPacks } from "../../src/core/packs/watch.ts";
 import { createScope } from "../../src/core/scope.ts";
@@ -89,4 +90,24 @@ test("what no pack consists of is not reported, and nothing is after the end", a
   writeFileSync(join(dir.path, "packs/b/pack.yaml"), "again");
   await Bun.sleep(300);
   expect(watch.reported).toEqual([]);
+});
+
+test("what lies in a directory with a dot in front is not reported, until it takes a pack's place and is watched in it", async () => {
+  using dir = tempDir("watch");
+  const packs = writePack(join(dir.path, "packs"), { "a/pack.yaml": "", "b/pack.yaml": "" });
+  await using watch = await watching(dir.path, ["packs"]);
+  writePack(packs, { ".stage/new/pack.yaml": "", ".stage/new/lib/x.py": "" });
+  writeFileSync(join(packs, "b/pack.yaml"), "# the mark by which we know that all before was seen");
+  await watch.seen("packs/b");
+  expect(watch.reported).not.toContain("packs/.stage");
+  for (let round = 0; round < 3; round++) {
+    watch.reported.length = 0;
+    expect(exchange(join(packs, ".stage/new"), join(packs, "a"))).toBe(true);
+    await watch.seen("packs/a");
+    await until("a later edit is reported", () => {
+      watch.reported.length = 0;
+      writePack(packs, { "a/lib/x.py": crypto.randomUUID() });
+      return until("it", () => watch.reported.includes("packs/a"), { timeout: 1_000 });
+    });
+  }
 });

@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { rulesMessage, type SensorStart, startSensor, type WantedSensor, wantedSensors } from "../../src/core/engine/sensors.ts";
 import type { Child } from "../../src/core/processes/child.ts";
 import { startChild } from "../../src/core/processes/child.ts";
-import { rulesMessage, type SensorStart, startSensor, type WantedSensor, wantedSensors } from "../../src/core/sensors.ts";
-import { createPacks, smallPack, type TestDatabase, type TestPacks, withPostgres } from "../support/engine.ts";
+import { createPacks, noSurroundings, smallPack, type TestDatabase, type TestPacks, withPostgres } from "../support/engine.ts";
 import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
@@ -24,7 +24,7 @@ async function wantedFor(
 ) {
   packs.write({ ...smallPack("true", rules), ...files });
   await packs.reconciler.reload();
-  const wanted = wantedSensors(packs.reconciler.registry).find(({ ref }) => ref === "p.s");
+  const wanted = wantedSensors(packs.reconciler.registry, noSurroundings).find(({ ref }) => ref === "p.s");
   if (!wanted) throw new Error(JSON.stringify(packs.reconciler.registry.packs.get("p")?.problems));
   return { wanted, db };
 }

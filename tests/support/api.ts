@@ -8,7 +8,7 @@ import { silentLogger } from "../../src/core/log.ts";
 import type { JsonObject } from "../../src/core/plugin.ts";
 import { type Rule, requireAction } from "../../src/core/registry.ts";
 import { createScope } from "../../src/core/scope.ts";
-import { demoRegistry, demoRule, problem, time } from "./demo.ts";
+import { demoPlugins, demoRegistry, demoRule, problem, time } from "./demo.ts";
 
 /** The API on a free port, over an engine that lives in this file's memory. */
 
@@ -41,6 +41,9 @@ export function createEngine(): Engine {
   const setRule = (rule: Rule) => {
     registry = { ...registry, rules: new Map([...registry.rules, [rule.definition.ref, rule]]) };
   };
+  const notServed = async (ref: string) => {
+    throw new AttuneError("NOT_FOUND", `there is no pack ${ref}`);
+  };
   const engine: Engine = {
     executions,
     running,
@@ -51,6 +54,8 @@ export function createEngine(): Engine {
     followers: 0,
     services: {
       registry: () => registry,
+      environments: { list: () => [], rebuild: () => {}, remove: async () => {} },
+      plugins: () => demoPlugins,
       brokenPacks: () => [{ ref: "broken", problems: [{ ...problem, file: "pack.yaml" }] }],
       history: memoryHistory(executions, outputs),
       status: () => ({
@@ -58,6 +63,7 @@ export function createEngine(): Engine {
         pid: process.pid,
         started: time,
         ready: true,
+        pack_directories: ["/srv/packs"],
         storage: { description: "memory", available: true },
         transport: { description: "in-process", available: true },
         executions: { running: running.size },
@@ -77,6 +83,9 @@ export function createEngine(): Engine {
         engine.emitted.push(event);
         return { id: Bun.randomUUIDv7() };
       },
+      checkRuntimes: async () => {},
+      versions: { diff: notServed, rollback: notServed },
+      config: { show: () => ({ schema: {}, entries: [] }), async set() {}, async unset() {} },
       rules: {
         async create(rule) {
           if (registry.rules.has(rule.ref)) throw new AttuneError("CONFLICT", `there is a rule ${rule.ref} already`);
@@ -86,6 +95,9 @@ export function createEngine(): Engine {
         async setEnabled(ref, enabled) {
           const rule = registry.rules.get(ref);
           if (rule) setRule({ ...rule, enabled });
+        },
+        explain: () => {
+          throw new AttuneError("EVENT_INVALID", "the demo judges nothing");
         },
         async delete(ref) {
           if (registry.rules.get(ref)?.source === "pack") {
@@ -186,7 +198,7 @@ export const reloaded: PackHistoryRecord = {
   id: 1,
   created: time,
   version: "1.2.3",
-  snapshot: null,
+  snapshot: "0123456789abcdef",
   added: ["demo.greet", "demo.wait"],
   changed: ["demo"],
   removed: ["demo.old"],

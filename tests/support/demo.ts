@@ -1,5 +1,6 @@
 import type { NewRule } from "../../src/api/services.ts";
 import type { Problem } from "../../src/core/plugin.ts";
+import type { PluginState } from "../../src/core/plugins/state.ts";
 import {
   type Action,
   emptyRegistry,
@@ -119,6 +120,7 @@ export function demoRegistry(): Registry {
       runtime_deps: [],
       dependencies: [],
       warm: true,
+      testing: { enabled: true, path: "tests", runners: [], minPassRate: 1, onFailure: "block" },
       hash: "x",
     },
     actions: new Map(actions.map((action) => [action.ref, action])),
@@ -155,6 +157,7 @@ export function demoRegistry(): Registry {
           source: "runtimes/ruby.yaml",
           revision: "1",
           environment: null,
+          refused: { action: null, sensor: null },
           state: { available: false, reason: "ruby is not on the PATH" },
           launch: () => ({ argv: ["ruby"] }),
         },
@@ -162,3 +165,36 @@ export function demoRegistry(): Registry {
     ]),
   };
 }
+
+/** One that serves, and a file that claims its name. */
+export const demoPlugins: readonly PluginState[] = [
+  {
+    name: "awk",
+    kind: null,
+    source: "file",
+    file: "/project/plugins/gawk.ts",
+    status: "rejected",
+    error: {
+      message: "the name awk is taken",
+      file: "/project/plugins/gawk.ts",
+      line: 3,
+      column: 3,
+      hint: "another",
+      frame: null,
+    },
+    note: null,
+    hooks: [],
+    runtime: null,
+  },
+  {
+    name: "awk",
+    kind: "runtime",
+    source: "file",
+    file: "/project/plugins/awk.ts",
+    status: "active",
+    error: null,
+    note: null,
+    hooks: ["daemon:ready"],
+    runtime: "local.awk",
+  },
+];

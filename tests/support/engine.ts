@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadAssets } from "../../src/assets.ts";
+import type { SensorSurroundings } from "../../src/core/engine/sensors.ts";
+import { baseEnvironment } from "../../src/core/environment.ts";
 import { checkRule, compileRule } from "../../src/core/events/compile.ts";
 import { createEventHandler, type HandlerOptions } from "../../src/core/events/handle.ts";
 import { createExecutor, type Executor, type ExecutorOptions } from "../../src/core/executions/executor.ts";
@@ -17,8 +19,10 @@ import { createVersions } from "../../src/core/packs/versions.ts";
 import type { ChildScope, EventMessage, ExecutionChange, JsonObject, Storage } from "../../src/core/plugin.ts";
 import { startChild } from "../../src/core/processes/child.ts";
 import type { Runtime } from "../../src/core/registry.ts";
-import { builtIn, runtimeFromPlugin } from "../../src/core/runtimes.ts";
-import { compileSchema } from "../../src/core/schema.ts";
+import { unlimited } from "../../src/core/runtimes/limits.ts";
+import { builtIn, runtimeFromPlugin } from "../../src/core/runtimes/runtimes.ts";
+import { createRuntimeSet } from "../../src/core/runtimes/set.ts";
+import { compileSchema } from "../../src/core/schema/schema.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { builtinRuntimes } from "../../src/plugins/index.ts";
 import { postgres } from "../../src/plugins/storage/postgres/index.ts";
@@ -76,6 +80,7 @@ export async function createPacks(storage: Storage, options: Partial<ReconcilerO
     corePack: join(root, "builtin/core"),
     autoLoad: null,
     runtimes: await testRuntimes(),
+    runtimeSet: createRuntimeSet({ env: baseEnvironment(process.env, []), limits: unlimited, log: silentLogger }),
     compile: compileRule,
     checkRule,
     published() {},
@@ -136,6 +141,7 @@ export async function createWork(db: TestDatabase, packs: TestPacks, options: Pa
       start: startChild,
       filterLaunch: (launch) => launch,
       environment: () => ({ PATH: "/usr/bin:/bin" }),
+      packEnvironment: () => null,
       tempDir: packs.dir,
       grace: 200,
     },
@@ -188,6 +194,12 @@ export function createHandler(
     ...options,
   });
 }
+
+/** Packs without configuration. */
+export const noSurroundings: SensorSurroundings = {
+  configuration: () => "",
+  environment: () => ({ status: "ready", dir: null }),
+};
 
 /** An event of `p.t` for all of its rules. */
 export function eventOf(payload: JsonObject, more: Partial<EventMessage> = {}): EventMessage {

@@ -165,8 +165,11 @@ const masks: readonly (readonly [RegExp, string])[] = [
   [/\[\d\d:\d\d:\d\d\.\d{3}\]/g, "[<time>]"],
   [/\b\d+[smh] ago\b/g, "<time> ago"],
   [/\b\d+(\.\d+)? ?(ms|s)\b/g, "<n> $2"],
+  // The first digits of a content hash.
+  [/(?<= {2})[0-9a-f]{12}(?= {2})/g, "<hash>"],
   [/"pid":\d+/g, '"pid":<n>'],
   // Cells of a table that hold a number.
+  [/^\d+(?= {2})/, "<n>"],
   [/(?<= {2})\d+(\.\d+)?(?= {2}|$)/g, "<n>"],
   [/\s+$/, ""],
 ];

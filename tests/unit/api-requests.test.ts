@@ -144,6 +144,24 @@ describe("what is shown", () => {
     });
   });
 
+  test("plugins are listed with what is wrong with them; of two of one name the one that serves is shown", async () => {
+    expect((await get("/plugins")).items).toMatchObject([
+      { status: "rejected", error: { message: "the name awk is taken", line: 3, column: 3, hint: "another" } },
+      { status: "active", error: null },
+    ]);
+    expect((await get("/plugins/awk")).data).toEqual({
+      name: "awk",
+      kind: "runtime",
+      source: "file",
+      file: "/project/plugins/awk.ts",
+      status: "active",
+      error: null,
+      note: null,
+      hooks: ["daemon:ready"],
+      runtime: "local.awk",
+    });
+  });
+
   test("packs name their mistakes with file, line and column, those that never loaded too", async () => {
     expect((await get("/packs/demo")).data).toMatchObject({
       ref: "demo",

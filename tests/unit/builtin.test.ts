@@ -12,6 +12,8 @@ const assets = (text: string): Assets => ({
     { path: "actions/echo.sh", content: Buffer.from("#!/bin/sh\n"), mode: 0o755 },
   ],
   sdkPreload: { kind: "text", text: "preload();" },
+  sdkTesting: { kind: "text", text: "test();" },
+  pythonServer: { kind: "text", text: "serve()" },
   notices: "",
 });
 
@@ -22,6 +24,8 @@ test("unpacks read-only and once, and an upgrade lies beside what still runs", a
   expect((statSync(join(one.corePack, "pack.yaml")).mode & 0o777).toString(8)).toBe("444");
   expect((statSync(join(one.corePack, "actions/echo.sh")).mode & 0o777).toString(8)).toBe("555");
   expect(readFileSync(one.preload, "utf8")).toBe("preload();");
+  expect(readFileSync(join(one.preload, "../testing.js"), "utf8")).toBe("test();");
+  expect(readFileSync(one.pythonServer, "utf8")).toBe("serve()");
 
   const unpacked = statSync(one.corePack).ino;
   expect(await unpackBuiltin(assets("one"), dir.path)).toEqual(one);

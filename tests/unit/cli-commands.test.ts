@@ -236,8 +236,20 @@ test("pack history is a line for each reload", async () => {
   const { code, out } = await attune("pack", "history", "demo", "--limit", "5");
   expect(code).toBe(0);
   const [head, line] = out.split("\n").map((text) => text.split(/ {2,}/));
-  expect(head).toEqual(["CREATED", "VERSION", "CHANGES", "ERRORS", "MS", "WATCH", "PARSE", "DATABASE", "PUBLISH"]);
-  expect(line?.slice(1)).toEqual(["1.2.3", "+greet +wait ~pack.yaml -old", "1", "8", "2.5", "1.2", "4", "0.3"]);
+  expect(head).toEqual([
+    "ID",
+    "CREATED",
+    "VERSION",
+    "CONTENT",
+    "CHANGES",
+    "ERRORS",
+    "MS",
+    "WATCH",
+    "PARSE",
+    "DATABASE",
+    "PUBLISH",
+  ]);
+  expect(line?.slice(2)).toEqual(["1.2.3", "0123456789ab", "+greet +wait ~pack.yaml -old", "1", "8", "2.5", "1.2", "4", "0.3"]);
   expect(JSON.parse((await attune("pack", "history", "demo", "-j")).out)).toEqual([reloaded]);
   expect((await attune("pack", "history", "demmo")).code).toBe(3);
   expect((await attune("pack", "history", "broken")).err).toBe("no reloads\n");

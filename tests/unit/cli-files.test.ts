@@ -42,29 +42,36 @@ describe("pack validate", () => {
   test("shows each mistake with its place", async () => {
     mkdirSync(path.join(dir, "bad/actions"), { recursive: true });
     writeFileSync(path.join(dir, "bad/pack.yaml"), "ref: bad\nlabel: Bad\nversion: 1.0.0\n");
-    writeFileSync(path.join(dir, "bad/actions/a.yaml"), "ref: bad.a\nrunner_type: shel\nentry_point: a.sh\nlabl: x\n");
+    writeFileSync(path.join(dir, "bad/actions/a.yaml"), "ref: bad.a\nrunner_type: shel\nentry_point: b.sh\nlabl: x\n");
+    writeFileSync(path.join(dir, "bad/actions/a.sh"), "");
     const { code, out } = await attune("pack", "validate", "bad");
     expect(code).toBe(1);
     expect(out).toBe(
       [
-        'bad/actions/a.yaml:2:14: error: there is no runtime "shel"',
+        'bad/actions/a.yaml:2:14: warning: there is no runtime "shel"',
         "    1 | ref: bad.a",
         "  > 2 | runner_type: shel",
         "      |              ^",
-        "    3 | entry_point: a.sh",
+        "    3 | entry_point: b.sh",
         "  hint: did you mean shell?",
+        "bad/actions/a.yaml:3:14: error: `entry_point` names no file: there is no actions/b.sh",
+        "    2 | runner_type: shel",
+        "  > 3 | entry_point: b.sh",
+        "      |              ^",
+        "    4 | labl: x",
+        "  hint: did you mean a.sh?",
         "bad/actions/a.yaml:4:1: warning: unknown key `labl` is ignored",
-        "    3 | entry_point: a.sh",
+        "    3 | entry_point: b.sh",
         "  > 4 | labl: x",
         "      | ^",
         "  hint: did you mean `label`?",
-        "1 error, 1 warning",
+        "1 error, 2 warnings",
         "",
       ].join("\n"),
     );
     const json = JSON.parse((await attune("pack", "validate", "bad", "-o", "json")).out);
     const placed = { pack: "bad", path: "bad/actions/a.yaml", file: "actions/a.yaml", line: 2, column: 14 };
-    expect(json).toContainEqual(expect.objectContaining({ severity: "error", ...placed, hint: "did you mean shell?" }));
+    expect(json).toContainEqual(expect.objectContaining({ severity: "warning", ...placed, hint: "did you mean shell?" }));
     expect((await attune("pack", "validate", "nowhere")).code).toBe(3);
   });
 

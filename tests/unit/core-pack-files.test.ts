@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { createTimers } from "../../packs/core/lib/timers.ts";
 import { scanPack } from "../../src/core/packs/scan.ts";
-import { compileSchema } from "../../src/core/schema.ts";
+import { compileSchema } from "../../src/core/schema/schema.ts";
 import { repository } from "../support/script.ts";
 
 const examples = join(repository, "packs/examples");

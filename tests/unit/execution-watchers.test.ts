@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { createExecutionWatchers } from "../../src/core/engine/execution-watchers.ts";
 import type { ExecutionChange, ExecutionStatus } from "../../src/core/plugin.ts";
-import { createExecutionWatchers } from "../../src/core/services.ts";
 
 const change = (id: string, from: ExecutionStatus, to: ExecutionStatus): ExecutionChange => ({
   id,

@@ -1,9 +1,7 @@
 import { expect, test } from "bun:test";
-import { AttuneError } from "../../src/core/errors.ts";
 import { createHooks } from "../../src/core/hooks.ts";
 import { silentLogger } from "../../src/core/log.ts";
-import type { EventMessage, Hooks, Logger } from "../../src/core/plugin.ts";
-import { thrownBy } from "../support/thrown.ts";
+import type { EventMessage, Hooks, Launch, LaunchTarget, Logger } from "../../src/core/plugin.ts";
 
 const event: EventMessage = { id: "1", trigger: "p.t", sensor: null, rule: null, at: "2026-01-01T00:00:00Z", payload: {} };
 const adds =
@@ -18,85 +16,116 @@ function recording(): { log: Logger; errors: string[] } {
   return { errors, log: { ...silentLogger, error: (message) => void errors.push(message) } };
 }
 
-test("filters run in the order of registration, each on what the one before returned", async () => {
+test("filters run in the order given, each on what the one before returned; another list takes their place", async () => {
   const hooks = createHooks(silentLogger);
-  hooks.register("one", { "event:accept": adds("a") });
-  const undo = hooks.register("two", { "event:accept": async (given) => adds("b")(given) });
-  hooks.register("three", { "event:accept": adds("c") });
+  const a = { plugin: "one", hooks: { "event:accept": adds("a") } };
+  const b = { plugin: "two", hooks: { "event:accept": async (given: EventMessage) => adds("b")(given) } };
+  const c = { plugin: "three", hooks: { "event:accept": adds("c") } };
+  hooks.use([a, b, c]);
+  expect(hooks.has("event:accept")).toBe(true);
   expect((await hooks.filter("event:accept", event))?.payload).toEqual({ order: "abc" });
-  undo();
-  undo();
-  expect((await hooks.filter("event:accept", event))?.payload).toEqual({ order: "ac" });
+  hooks.use([c, a]);
+  expect((await hooks.filter("event:accept", event))?.payload).toEqual({ order: "ca" });
+  hooks.use([]);
+  expect(hooks.has("event:accept")).toBe(false);
+  expect(await hooks.filter("event:accept", event)).toBe(event);
+});
+
+test("a value that is on its way when the list changes passes the filters it began with", async () => {
+  const hooks = createHooks(silentLogger);
+  const gate = Promise.withResolvers<void>();
+  const slow = async (given: EventMessage) => {
+    await gate.promise;
+    return adds("a")(given);
+  };
+  hooks.use([
+    { plugin: "slow", hooks: { "event:accept": slow } },
+    { plugin: "next", hooks: { "event:accept": adds("b") } },
+  ]);
+  const passing = hooks.filter("event:accept", event);
+  hooks.use([]);
+  gate.resolve();
+  expect((await passing)?.payload).toEqual({ order: "ab" });
 });
 
 test("a filter that returns null drops the value, and later ones are not asked", async () => {
   const hooks = createHooks(silentLogger);
   let asked = false;
-  hooks.register("dropper", { "event:accept": () => null });
-  hooks.register("later", {
-    "event:accept": (given) => {
-      asked = true;
-      return given;
-    },
-  });
+  const later = (given: EventMessage) => {
+    asked = true;
+    return given;
+  };
+  hooks.use([
+    { plugin: "dropper", hooks: { "event:accept": () => null } },
+    { plugin: "later", hooks: { "event:accept": later } },
+  ]);
   expect(await hooks.filter("event:accept", event)).toBeNull();
   expect(asked).toBe(false);
 });
 
-test("a filter that returns nothing, or throws, fails with the names of plugin and hook", async () => {
-  const forgetful = createHooks(silentLogger);
-  forgetful.register("forgetful", { "event:accept": (() => undefined) as unknown as Required<Hooks>["event:accept"] });
-  await expect(forgetful.filter("event:accept", event)).rejects.toMatchObject({
+test.each<[keyof Hooks, unknown, string]>([
+  ["event:accept", undefined, "is nothing"],
+  ["event:accept", { id: 5 }, "is no event with id and payload"],
+  ["event:accept", "event", "is no event with id and payload"],
+  ["execution:plan", { action: "p.a" }, "is no plan with action and parameters"],
+  ["process:launch", { argv: [] }, "has no argv, the list of program and arguments"],
+  ["process:launch", { argv: ["sh"], env: { A: 1 } }, 'has an env in which "A" is no text without NUL'],
+])("a filter of %s that returns %j is named with its place", async (hook, returned, mistake) => {
+  const hooks = createHooks(silentLogger);
+  const at = { file: "/plugins/forgetful.ts", line: 3, column: 5 };
+  const handlers = { [hook]: () => returned } as Hooks;
+  hooks.use([{ plugin: "forgetful", hooks: handlers, place: (_error, word) => (word === hook ? at : null) }]);
+  const asked = hooks.filter(hook as "process:launch", { argv: ["sh"] } as Launch, {} as LaunchTarget);
+  await expect(asked).rejects.toMatchObject({
     code: "PLUGIN_FAILED",
-    message: "hook event:accept of plugin forgetful returned undefined",
+    message: `hook ${hook} of plugin forgetful returned what ${mistake}`,
+    at,
+    hint: "a filter returns the value, changed or not, or null to drop it",
   });
+});
 
-  const broken = createHooks(silentLogger);
-  broken.register("broken", {
+test("a filter that throws fails with the names of plugin and hook and the place of the error", async () => {
+  const hooks = createHooks(silentLogger);
+  const thrown = new TypeError("x is not a function");
+  const handlers: Hooks = {
     "event:accept": () => {
-      throw new TypeError("x is not a function");
+      throw thrown;
     },
-  });
-  const failure = await broken.filter("event:accept", event).catch((thrown: unknown) => thrown);
+  };
+  hooks.use([{ plugin: "broken", hooks: handlers, place: (error) => (error === thrown ? { file: "/b.ts", line: 1 } : null) }]);
+  const failure = await hooks.filter("event:accept", event).catch((error: unknown) => error);
   expect(failure).toMatchObject({
     code: "PLUGIN_FAILED",
     message: "hook event:accept of plugin broken failed: x is not a function",
+    at: { file: "/b.ts", line: 1 },
+    cause: thrown,
   });
-  expect((failure as Error).cause).toBeInstanceOf(TypeError);
 });
 
 test("observers run side by side; one that throws and one that hangs are reported and hold nobody up", async () => {
   const { log, errors } = recording();
   const hooks = createHooks(log, 20);
   const told: string[] = [];
-  hooks.register("broken", {
-    "daemon:ready": () => {
-      throw new Error("no screen");
-    },
-  });
-  hooks.register("hanging", { "daemon:ready": () => new Promise(() => {}) });
-  hooks.register("good", { "daemon:ready": ({ url }) => void told.push(url) });
+  const fails = () => {
+    throw new Error("no screen");
+  };
+  hooks.use([
+    { plugin: "broken", hooks: { "daemon:ready": fails }, place: () => ({ file: "/b.ts", line: 2, column: 3 }) },
+    { plugin: "hanging", hooks: { "daemon:ready": () => new Promise(() => {}) } },
+    { plugin: "good", hooks: { "daemon:ready": ({ url }) => void told.push(url) } },
+  ]);
   await hooks.notify("daemon:ready", { url: "http://here" });
   expect(told).toEqual(["http://here"]);
   expect(errors.sort()).toEqual([
-    "hook daemon:ready of plugin broken failed: no screen",
+    "/b.ts:2:3: hook daemon:ready of plugin broken failed: no screen",
     "hook daemon:ready of plugin hanging failed: no answer within 20 ms",
   ]);
 });
 
-test("an unknown hook is refused with the nearest name, and none of that plugin's handlers stays", async () => {
-  const hooks = createHooks(silentLogger);
-  const misspelt = { "event:accept": () => null, "event:acepted": () => {} } as unknown as Hooks;
-  expect(thrownBy(() => hooks.register("typo", misspelt))).toMatchObject({
-    code: "PLUGIN_INVALID",
-    message: "plugin typo names an unknown hook event:acepted",
-    hint: "did you mean event:accepted?",
-  });
-  expect(await hooks.filter("event:accept", event)).toEqual(event);
-  for (const name of ["toString", "constructor"]) {
-    expect(thrownBy(() => hooks.register("odd", { [name]: () => {} } as unknown as Hooks))).toBeInstanceOf(AttuneError);
-  }
-  expect(thrownBy(() => hooks.register("odd", { "daemon:ready": 5 } as unknown as Hooks))).toMatchObject({
-    code: "PLUGIN_INVALID",
-  });
+test("who watches is told which hook is being called, and that it has returned", async () => {
+  const calls: (string | null)[] = [];
+  const hooks = createHooks(silentLogger, 1_000, (what) => void calls.push(what));
+  hooks.use([{ plugin: "p", hooks: { "daemon:ready": () => void calls.push("inside") } }]);
+  await hooks.notify("daemon:ready", { url: "" });
+  expect(calls).toEqual(["hook daemon:ready of plugin p", "inside", null]);
 });

@@ -22,8 +22,10 @@ test("TypeScript with a helper beside it loads, and an edit of either is seen", 
 test('import from "attune" gives the daemon\'s own objects', async () => {
   using dir = tempDir("modules");
   const own = { defineConfig: (value: unknown) => value };
-  provideSdk(own);
+  provideSdk(own, async () => ({ contract: own.defineConfig }));
   writePack(dir.path, { "attune.config.ts": 'import { defineConfig } from "attune";\nexport default defineConfig;\n' });
+  expect(await load(dir.path)).toBe(own.defineConfig);
+  writePack(dir.path, { "attune.config.ts": 'export { contract as default } from "attune/testing";\n' });
   expect(await load(dir.path)).toBe(own.defineConfig);
 });
 
@@ -34,8 +36,13 @@ test("a syntax error names file, line and column, also in a helper", async () =>
     code: "CONFIG_INVALID",
     at: { file: join(dir.path, "attune.config.ts"), line: 2, column: 21 },
   });
-  writePack(dir.path, { "attune.config.ts": 'export { default } from "./helper.ts";\n', "helper.ts": "\n\nexport default ]\n" });
-  await expect(load(dir.path)).rejects.toMatchObject({ at: { file: join(dir.path, "helper.ts"), line: 3 } });
+  // In a directory of its own: one that changed within the same tick of the clock looks unchanged to the bundler.
+  using other = tempDir("modules");
+  writePack(other.path, {
+    "attune.config.ts": 'export { default } from "./helper.ts";\n',
+    "helper.ts": "\n\nexport default ]\n",
+  });
+  await expect(load(other.path)).rejects.toMatchObject({ at: { file: join(other.path, "helper.ts"), line: 3 } });
 });
 
 test("an import that leads nowhere says what to do", async () => {
@@ -89,3 +96,15 @@ test.skipIf(process.getuid?.() !== 0)(
     await expect(load(dir.path)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
   },
 );
+
+test("an error names the original file, also from another working directory and out of a helper", async () => {
+  using dir = tempDir("modules");
+  writePack(dir.path, {
+    "attune.config.ts": 'import { fail } from "./lib/helper.ts";\n\nexport default fail();\n',
+    "lib/helper.ts": 'export function fail(): never {\n  const reason: string = "not today";\n  throw new Error(reason);\n}\n',
+  });
+  await expect(load(dir.path)).rejects.toMatchObject({
+    message: "attune.config.ts failed while loading: not today",
+    at: { file: join(dir.path, "lib/helper.ts"), line: 3 },
+  });
+});

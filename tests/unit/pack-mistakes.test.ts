@@ -18,7 +18,7 @@ interface Mistake {
   readonly yaml: string;
   /** `severity line:column message`, with the file left out. */
   readonly says: string;
-  readonly hint: string;
+  readonly hint: string | null;
 }
 
 const mistakes: readonly Mistake[] = [
@@ -274,10 +274,61 @@ const mistakes: readonly Mistake[] = [
 
   // What the files name.
   {
-    name: "unknown runtime",
-    yaml: `${ACTION}runner_type: pyhton\n`,
-    says: '3:14 there is no runtime "pyhton"',
-    hint: "did you mean python?",
+    name: "range of versions",
+    yaml: `${ACTION}runtime_version: three\n`,
+    says: '3:18 `runtime_version` is no range of versions: "three"',
+    hint: "such as",
+  },
+  {
+    name: "list for a runtime's interpreter",
+    file: "runtimes/r.yaml",
+    yaml: "ref: p.r\nexecution_config:\n  interpreter: [awk, -f]\n",
+    says: "3:16 `execution_config.interpreter` must be `name: value` lines, not a list",
+    hint: "remove the dashes",
+  },
+  {
+    name: "number of a runtime's arguments",
+    file: "runtimes/r.yaml",
+    yaml: "ref: p.r\nversions:\n  - version: 3\n    execution_config: {interpreter: {binary: x, args: -f}}\n",
+    says: '4:55 `versions.0.execution_config.interpreter.args` must be a list, not the text "-f"',
+    hint: "[-f]",
+  },
+  {
+    name: "kind of environment",
+    file: "runtimes/r.yaml",
+    yaml: "ref: p.r\nexecution_config:\n  environment:\n    env_type: virtualenf\n",
+    says:
+      "4:15 `execution_config.environment.env_type` must be one of virtualenv, node_modules, gopath, gem_home, local_lib, " +
+      'renv, none, not the text "virtualenf"',
+    hint: "did you mean virtualenv?",
+  },
+  {
+    name: "manifest that is no file of the pack",
+    file: "runtimes/r.yaml",
+    yaml: "ref: p.r\nexecution_config:\n  dependencies: {manifest_file: ../x}\n",
+    says: '3:33 `execution_config.dependencies.manifest_file` must be the name of a file at the pack\'s root, not the text "../x"',
+    hint: null,
+  },
+  {
+    name: "verification without a program",
+    file: "runtimes/r.yaml",
+    yaml: "ref: p.r\ndistributions:\n  verification:\n    commands:\n      - args: [--version]\n",
+    says: "5:9 `distributions.verification.commands.0` has no `binary`",
+    hint: "binary: ...",
+  },
+  {
+    name: "pattern of a verification",
+    file: "runtimes/r.yaml",
+    yaml: 'ref: p.r\ndistributions:\n  verification:\n    commands: [{binary: x, pattern: "(?<a"}]\n',
+    says: '4:37 invalid regular expression "(?<a": invalid named capture: `(?<a`',
+    hint: "RE2",
+  },
+  {
+    name: "version of a runtime",
+    file: "runtimes/r.yaml",
+    yaml: "ref: p.r\nversions:\n  - version: three\n",
+    says: '3:14 "three" is no version',
+    hint: "3.12",
   },
   {
     name: "missing script",
@@ -322,7 +373,8 @@ test.each([...mistakes])("$name is reported where it is", async ({ file = "actio
   const scanned = await scanFiles(`${temp.path}/${count++}`, { ...scripts, [file]: yaml });
   const errors = scanned.problems.filter((problem) => problem.severity === "error");
   expect(errors.map(brief)).toEqual([`error ${file}:${says}`]);
-  expect(errors[0]?.hint).toContain(hint);
+  if (hint === null) expect(errors[0]?.hint).toBeNull();
+  else expect(errors[0]?.hint).toContain(hint);
 });
 
 test("an unknown key is a warning that names the nearest known one, and the component loads", async () => {
@@ -357,6 +409,44 @@ test("bad expressions are placed by the path the checker gives, in whatever spel
   );
   expect(scanned.problems.map(brief)).toEqual(["error rules/r.yaml:2:10 p.r p.t", "error rules/r.yaml:5:12 two"]);
   expect(scanned.rules.size).toBe(0);
+});
+
+test("keys and words that a runtime's file misspells are warnings that name the nearest", async () => {
+  const yaml = `ref: p.r
+execution_config:
+  interpeter: {binary: x}
+  interpreter: {binary: x, args: ["{pack_dri}/x"]}
+  env_vars:
+    A: "{nothing}"
+    B: {value: x, seperator: ";"}
+    ATTUNE_X: "1"
+versions:
+  - {version: "1", isdefault: true}
+`;
+  const scanned = await scanFiles(`${temp.path}/keys`, { "runtimes/r.yaml": yaml });
+  expect(scanned.problems.map((problem) => [brief(problem), problem.hint])).toEqual([
+    ["warning runtimes/r.yaml:3:3 unknown key `execution_config.interpeter` is ignored", "did you mean `interpreter`?"],
+    ["warning runtimes/r.yaml:4:35 {pack_dri} stands for nothing and stays as it is", "did you mean {pack_dir}?"],
+    [
+      "warning runtimes/r.yaml:6:8 {nothing} stands for nothing and stays as it is",
+      "known are {pack_dir}, {env_dir}, {interpreter}, {action_file}, {manifest_path}",
+    ],
+    ["warning runtimes/r.yaml:7:19 unknown key `execution_config.env_vars.B.seperator` is ignored", "did you mean `separator`?"],
+    ["warning runtimes/r.yaml:8:5 `ATTUNE_X` is ignored: names with ATTUNE_ are attune's own", "choose another name"],
+    ["warning runtimes/r.yaml:10:20 unknown key `versions.0.isdefault` is ignored", "did you mean `is_default`?"],
+  ]);
+  expect(scanned.runtimes.has("p.r")).toBe(true);
+});
+
+test("a number as runtime_version may have lost a zero", async () => {
+  const version = async (text: string) => {
+    const yaml = `${ACTION}runtime_version: ${text}\n`;
+    const { problems, actions } = await scanFiles(`${temp.path}/version${count++}`, { ...scripts, "actions/a.yaml": yaml });
+    return [actions.get("p.a")?.runtime_version, ...problems.map((problem) => problem.message)];
+  };
+  expect(await version("3.10")).toEqual(["3.1", "`runtime_version` is the number 3.1, also if 3.10 was meant"]);
+  expect(await version("3.12")).toEqual(["3.12"]);
+  expect(await version('"3.1"')).toEqual(["3.1"]);
 });
 
 test("two files with one ref are an error that names both places, and the first serves", async () => {

@@ -272,15 +272,35 @@ describe("scanning again", () => {
     expect((await fileStates(dir, stale(true)).hashOf("f")).hash).toBe("of the first write");
   });
 
-  test("a runtime that appears later makes an untouched action good", async () => {
+  test("an action may be there before its runtime: it is another one once something provides the word", async () => {
     const dir = fresh();
     const first = await scanFiles(dir, { "actions/a.yaml": "ref: p.a\nrunner_type: awk\nentry_point: x\n", "actions/x": "" });
-    expect(first.actions.size).toBe(0);
+    expect(first.actions.get("p.a")?.runtime).toBe("awk");
+    expect(first.problems.map(brief)).toEqual(['warning actions/a.yaml:2:14 there is no runtime "awk"']);
     await settle();
-    const runtimeNames = { ...builtinNames, words: new Map([...builtinNames.words, ["awk", "local.awk"]]) };
-    const second = await scanPack(`${dir}/p`, { runtimeNames, previous: first });
+    const awk = (ref: string) => ({ ...builtinNames, words: new Map([...builtinNames.words, ["awk", ref], [ref, ref]]) });
+    const second = await scanPack(`${dir}/p`, { runtimeNames: awk("local.awk"), previous: first });
     expect(second.actions.get("p.a")?.runtime).toBe("local.awk");
     expect(second.problems).toEqual([]);
+
+    // Also when the word was the ref itself: what is stored of it names the runtime.
+    const yaml = { "actions/a.yaml": "ref: p.a\nrunner_type: Local.awk\nentry_point: x\n", "actions/x": "" };
+    const other = fresh();
+    const third = await scanFiles(other, yaml);
+    expect(third.actions.get("p.a")?.runtime).toBe("local.awk");
+    const fourth = await scanPack(`${other}/p`, { runtimeNames: awk("local.awk"), previous: third });
+    expect(fourth.actions.get("p.a")?.runtime).toBe("local.awk");
+    expect(fourth.actions.get("p.a")?.hash).not.toBe(third.actions.get("p.a")?.hash ?? "");
+  });
+
+  test("an unknown runtime does not hide that the script is missing", async () => {
+    const scanned = await scanFiles(fresh(), { "actions/a.yaml": "ref: p.a\nrunner_type: shel\nentry_point: x.sh\n" });
+    expect(scanned.problems.map(brief)).toEqual([
+      'warning actions/a.yaml:2:14 there is no runtime "shel"',
+      "error actions/a.yaml:3:14 `entry_point` names no file: there is no actions/x.sh",
+    ]);
+    expect(scanned.problems[0]?.hint).toBe("did you mean shell?");
+    expect(scanned.actions.size).toBe(0);
   });
 
   test("a script that appears, or becomes executable, makes an untouched action good", async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { wantedSensors } from "../../src/core/engine/sensors.ts";
 import { AttuneError } from "../../src/core/errors.ts";
 import type { Action, FlatSchema, LoadedPack, RuleDefinition, Runtime, Sensor, Trigger } from "../../src/core/registry.ts";
 import { emptyRegistry } from "../../src/core/registry.ts";
 import { buildRegistry, type CompileRule, type RuleRow } from "../../src/core/registry-build.ts";
-import { wantedSensors } from "../../src/core/sensors.ts";
+import { noSurroundings } from "../support/engine.ts";
 
 const none: FlatSchema = {};
 const component = (ref: string) => ({
@@ -87,6 +88,7 @@ const runtime: Runtime = {
   source: "plugin",
   revision: "1",
   environment: null,
+  refused: { action: null, sensor: null },
   state: { available: true, interpreters: [{}] },
   launch: () => ({ argv: ["x"] }),
 };
@@ -124,6 +126,7 @@ function build(world: Partial<World>, compiling = compile) {
         enabled: packEnabled,
       },
       ...{ conf_schema: {}, config: {}, meta: {}, tags: [], runtime_deps: [], dependencies: [], warm: true, hash: "1" },
+      testing: { enabled: true, path: "tests", runners: [], minPassRate: 1, onFailure: "block" },
     },
     actions: byRef(actions),
     triggers: byRef(triggers),
@@ -181,7 +184,8 @@ describe("rules", () => {
 
 describe("wanted sensors", () => {
   const rules = [{ definition: rule("p.r"), row: row(1, "p.r") }];
-  const wanted = (more: Partial<World> = {}) => wantedSensors(build({ sensors: [sensor("p.s", ["p.t"])], rules, ...more }));
+  const wanted = (more: Partial<World> = {}) =>
+    wantedSensors(build({ sensors: [sensor("p.s", ["p.t"])], rules, ...more }), noSurroundings);
 
   test("are those an active rule needs", () => {
     expect(wanted().map(({ ref }) => ref)).toEqual(["p.s"]);

@@ -39,7 +39,7 @@ function run(
   };
   const runtime: Runtime = {
     ...{ ref: "core.shell", name: "shell", description: null, aliases: [], extensions: [], source: "plugin" },
-    ...{ revision: "1", environment: null },
+    ...{ revision: "1", environment: null, refused: { action: null, sensor: null } },
     state: { available: true, interpreters: [{}] },
     launch: ({ entrypoint }) => ({ argv: ["/bin/sh", "-c", entrypoint], ...more.launch }),
   };
@@ -49,6 +49,7 @@ function run(
       start: startChild,
       filterLaunch: (launch) => launch,
       environment: () => ({ PATH: "/usr/bin:/bin", ATTUNE_API_URL: "http://here" }),
+      packEnvironment: () => null,
       tempDir: dir,
       grace: 100,
       ...more.context,
@@ -67,6 +68,7 @@ function run(
       action,
       usable: { available: true, runtime, interpreter: {} },
       timeout: more.timeout ?? 30,
+      warm: false,
       stdout,
       stderr: createOutputBuffer(10_000),
     },
@@ -148,4 +150,19 @@ test("what can't be started is a failure with the reason, and never a rejection"
   expect(await outcome({ context: { filterLaunch: () => null } })).toBe("a plugin's process:launch hook refused to start it");
   expect(await outcome({ context: { filterLaunch: () => Promise.reject(new Error("hook broke")) } })).toBe("hook broke");
   expect(await outcome({ launch: { argv: ["no-such-program"] } })).toContain("install it");
+});
+
+test("a run that waits for its environment ends when it is told to, and says why there is none", async () => {
+  using dir = tempDir("run");
+  const waiting = run(dir.path, "echo started", {
+    context: {
+      packEnvironment: (_action, _using, signal) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    },
+  });
+  waiting.end("cancelled", "by hand");
+  expect(await waiting.finished).toMatchObject({ status: "cancelled", error: "by hand" });
+  const failing = run(dir.path, "echo started", { context: { packEnvironment: () => Promise.reject(new Error("pip failed")) } });
+  expect(await failing.finished).toMatchObject({ status: "failed", exitCode: null, error: "pip failed" });
+  expect([waiting.out(), failing.out()]).toEqual(["", ""]);
 });

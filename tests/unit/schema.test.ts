@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Json, JsonObject } from "../../src/core/plugin.ts";
-import { checkTemplated, coerce, compileSchema, normaliseSchema } from "../../src/core/schema.ts";
+import { checkTemplated, coerce, compileSchema, normaliseSchema } from "../../src/core/schema/schema.ts";
 import { spotOf } from "../../src/core/spot.ts";
 import { thrownBy } from "../support/thrown.ts";
 

@@ -2,9 +2,9 @@ import { Hono } from "hono";
 import { type Action, allActions, allTriggers, findTrigger, requireAction, type Trigger } from "../../core/registry.ts";
 import { listed, notFound, pathRef, queryText } from "../request.ts";
 import type { Services } from "../services.ts";
-import { actionView, runtimeView, triggerView } from "../views.ts";
+import { actionView, triggerView } from "../views.ts";
 
-/** Actions, triggers and runtimes: read from the registry, changed only by their files. */
+/** Actions and triggers: read from the registry, changed only by their files. */
 export function componentRoutes(services: Services): Hono {
   return new Hono()
     .get("/actions", (context) => {
@@ -26,16 +26,6 @@ export function componentRoutes(services: Services): Hono {
           [...allTriggers(registry)].map((known) => known.ref),
         );
       return context.json({ data: triggerView(trigger) });
-    })
-    .get("/runtimes", (context) => {
-      const runtimes = [...services.registry().runtimes.values()].sort((a, b) => a.ref.localeCompare(b.ref));
-      return listed(context, runtimes.map(runtimeView));
-    })
-    .get("/runtimes/:ref", (context) => {
-      const { runtimes } = services.registry();
-      const runtime = runtimes.get(pathRef(context));
-      if (!runtime) throw notFound("runtime", pathRef(context), runtimes.keys());
-      return context.json({ data: runtimeView(runtime) });
     });
 }
 

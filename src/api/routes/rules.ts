@@ -1,8 +1,10 @@
 import { type Context, Hono } from "hono";
 import { AttuneError, nearest } from "../../core/errors.ts";
+import type { GivenEvent } from "../../core/events/explain.ts";
 import type { JsonObject } from "../../core/plugin.ts";
-import type { Rule } from "../../core/registry.ts";
+import { findAction, type Rule } from "../../core/registry.ts";
 import { readJsonObject } from "../body.ts";
+import { maskSecrets } from "../mask.ts";
 import {
   listed,
   notFound,
@@ -49,6 +51,14 @@ export function ruleRoutes(services: Services): Hono {
       return context.json(view(rule.ref), 201);
     })
     .get("/rules/:ref", (context) => context.json(view(pathRef(context))))
+    .post("/rules/:ref/test", async (context) => {
+      const rule = requireRule(services, pathRef(context));
+      const event = readEvent(await readJsonObject(context.req.raw));
+      const explained = services.rules.explain(rule.definition.ref, event);
+      const schema = findAction(services.registry(), explained.action)?.parameters ?? {};
+      const parameters = explained.parameters && maskSecrets(schema, explained.parameters);
+      return context.json({ data: { ...explained, parameters } });
+    })
     .post("/rules/:ref/enable", setEnabled(true))
     .post("/rules/:ref/disable", setEnabled(false))
     .delete("/rules/:ref", async (context) => {
@@ -63,6 +73,18 @@ function requireRule(services: Services, ref: string): Rule {
   const rule = rules.get(ref);
   if (!rule) throw notFound("rule", ref, rules.keys());
   return rule;
+}
+
+/** `event`, as the API shows events; all of it but the payload may be left out. */
+function readEvent(body: JsonObject): GivenEvent {
+  const event = optionalObject(body, "event");
+  const [id, trigger, created] = ["id", "trigger_ref", "created"].map((name) => optionalText(event, name));
+  return {
+    payload: optionalObject(event, "payload"),
+    ...(typeof id === "string" && { id }),
+    ...(typeof trigger === "string" && { trigger }),
+    ...(typeof created === "string" && { created }),
+  };
 }
 
 const ruleKeys = [

@@ -2,9 +2,16 @@ import { connect, segment } from "../client.ts";
 import { exit } from "../failure.ts";
 import type { Register } from "../groups.ts";
 import { type FileProblem, problemLines } from "../problem-lines.ts";
+import { addConfig } from "./pack-config.ts";
+import { addCreate } from "./pack-create.ts";
 import { addEject } from "./pack-eject.ts";
+import { addEnvironments } from "./pack-env.ts";
 import { addHistory } from "./pack-history.ts";
+import { addIndex } from "./pack-index.ts";
+import { addInstall } from "./pack-install.ts";
+import { addTest } from "./pack-test.ts";
 import { addValidate } from "./pack-validate.ts";
+import { addVersions } from "./pack-versions.ts";
 
 interface Pack {
   ref: string;
@@ -76,9 +83,16 @@ export const packCommands: Register = (command, context, setExitCode) => {
       if (shown.format !== "table") return shown.print(reports);
       for (const report of reports) await shown.io.out(reloadLines(report));
     });
+  addConfig(command, context);
   addHistory(command, context);
+  addVersions(command, context);
+  addCreate(command, context);
   addValidate(command, context, setExitCode);
+  addTest(command, context, setExitCode);
   addEject(command, context);
+  addInstall(command, context, setExitCode);
+  addIndex(command, context);
+  addEnvironments(command, context);
 };
 
 function componentsLine(components: Record<string, number>): string {

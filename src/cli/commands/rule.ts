@@ -9,6 +9,7 @@ import { collect } from "../options.ts";
 import { parseObject, readParameters, readTextFile } from "../parameters.ts";
 import { statusStyle } from "../text.ts";
 import type { Action } from "./action.ts";
+import { addTest } from "./rule-test.ts";
 
 interface Rule {
   id: number;
@@ -26,7 +27,7 @@ interface Rule {
   unresolved: string | null;
 }
 
-export const ruleCommands: Register = (command, context) => {
+export const ruleCommands: Register = (command, context, setExitCode) => {
   command
     .command("list")
     .description("list rules")
@@ -74,6 +75,7 @@ export const ruleCommands: Register = (command, context) => {
       ]);
     });
   addCreate(command, context);
+  addTest(command, context, setExitCode);
   for (const verb of ["enable", "disable"] as const) {
     command
       .command(`${verb} <ref>`)
@@ -100,7 +102,7 @@ interface CreateOptions {
   action?: string;
   triggerParams?: string;
   params?: string;
-  param: string[];
+  param?: string[];
   when?: string;
   disabled?: boolean;
   file?: string;
@@ -116,7 +118,7 @@ function addCreate(command: Command, context: () => Context): void {
     .option("--action <ref>", "the action it runs")
     .option("--trigger-params <json>", "parameters of the trigger as a JSON object")
     .option("--params-json <json>", "parameters of the action as a JSON object")
-    .option("--param <name=value>", "one parameter of the action; may be repeated", collect, [])
+    .option("--param <name=value>", "one parameter of the action; may be repeated", collect)
     .option("--when <expression>", "CEL expression an event must meet, such as event.payload.level > 3")
     .option("--label <text>", "a short title")
     .option("--description <text>", "what it is for")
@@ -144,10 +146,10 @@ function addCreate(command: Command, context: () => Context): void {
         if (!body[key])
           throw new AttuneError("USAGE", `a rule needs ${flag}`, { hint: "attune rule create --help shows an example" });
       }
-      if (options.param.length > 0 || options.paramsJson !== undefined) {
+      if ((options.param ?? []).length > 0 || options.paramsJson !== undefined) {
         const action = await client.get<Action>(`/actions/${segment(String(body["action_ref"]))}`);
-        const given = { pairs: options.param, json: options.paramsJson, flag: "--params-json" };
-        body["action_params"] = await readParameters(given, withTemplates(action, options.param), shown.io);
+        const given = { pairs: options.param ?? [], json: options.paramsJson, flag: "--params-json" };
+        body["action_params"] = await readParameters(given, withTemplates(action, given.pairs), shown.io);
       }
       const rule = await client.post<Rule>("/rules", body);
       await shown.done(rule, `rule ${rule.ref} is created${rule.enabled ? "" : ", disabled"}`);

@@ -127,31 +127,37 @@ export function createEventHandler(options: HandlerOptions): (batch: readonly Ev
   }
 }
 
-/** What each rule that concerns the event says to it. Pure but for the clock; one rule's failure is its own verdict. */
-export function judge(
-  options: Pick<HandlerOptions, "checkParameters" | "packConfig">,
-  registry: Registry,
-  event: EventMessage,
-): Verdict[] {
+type JudgeOptions = Pick<HandlerOptions, "checkParameters" | "packConfig">;
+
+/** What each rule that concerns the event says to it. Pure but for the clock. */
+export function judge(options: JudgeOptions, registry: Registry, event: EventMessage): Verdict[] {
   const view: EventView = { id: event.id, trigger: event.trigger, payload: event.payload, created: event.at };
-  return rulesFor(registry, event).map((rule): Verdict => {
-    try {
-      const decision = rule.decide(view);
-      if (!decision.fires) return { status: "unmatched", rule, reason: decision.reason };
-      const action = findAction(registry, rule.definition.action);
-      if (!action) return { status: "failed", rule, reason: `there is no action ${rule.definition.action}` };
-      if (!action.enabled) return { status: "failed", rule, reason: `action ${action.ref} is disabled` };
-      const rendered = rule.render(view, {
-        packConfig: options.packConfig(rule.definition.pack),
-        timestamp: new Date().toISOString(),
-        rule: { id: rule.id, ref: rule.definition.ref },
-      });
-      const pack = registry.packs.get(action.pack);
-      const snapshot = pack ? (snapshotOf(pack, action.ref)?.hash ?? null) : null;
-      return { status: "fired", rule, action, parameters: options.checkParameters(action, rendered), snapshot };
-    } catch (thrown) {
-      return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
-    }
+  return rulesFor(registry, event).map((rule) => judgeRule(options, registry, rule, view));
+}
+
+/** What one rule says to an event, whether or not it concerns it. A failure is its verdict. */
+export function judgeRule(options: JudgeOptions, registry: Registry, rule: Rule, event: EventView): Verdict {
+  try {
+    const decision = rule.decide(event);
+    if (!decision.fires) return { status: "unmatched", rule, reason: decision.reason };
+    const action = findAction(registry, rule.definition.action);
+    if (!action) return { status: "failed", rule, reason: `there is no action ${rule.definition.action}` };
+    if (!action.enabled) return { status: "failed", rule, reason: `action ${action.ref} is disabled` };
+    const pack = registry.packs.get(action.pack);
+    const snapshot = pack ? (snapshotOf(pack, action.ref)?.hash ?? null) : null;
+    const parameters = options.checkParameters(action, renderFor(options, rule, event));
+    return { status: "fired", rule, action, parameters, snapshot };
+  } catch (thrown) {
+    return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
+  }
+}
+
+/** The action's parameters as the rule's templates make them of an event, unchecked. Throws EXPRESSION_FAILED. */
+export function renderFor({ packConfig }: Pick<HandlerOptions, "packConfig">, rule: Rule, event: EventView): JsonObject {
+  return rule.render(event, {
+    packConfig: packConfig(rule.definition.pack),
+    timestamp: new Date().toISOString(),
+    rule: { id: rule.id, ref: rule.definition.ref },
   });
 }
 

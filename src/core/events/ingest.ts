@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AttuneError, nearest, toError } from "../errors.ts";
+import { AttuneError, describeError, nearest, toError } from "../errors.ts";
 import { eventId, newId } from "../ids.ts";
 import { createPace, type Pace } from "../pace.ts";
 import type { Awaitable, EventMessage, Logger, Sql, Transport } from "../plugin.ts";
@@ -104,8 +104,11 @@ export function createIngest(options: IngestOptions): Ingest {
       } catch (thrown) {
         const error = toError(thrown);
         if (!(await paceOf(sensor)(signal))) return;
-        log.warn("a line of a sensor was refused", { sensor: sensor.ref, reason: error.message, line: line.slice(0, 200) });
-        await untilTaken(sensor.ref, () => reject(options.storage, sensor.ref, line, error.message), signal);
+        // A filter that failed may have been the one that hides what must not be stored.
+        const shown = error instanceof AttuneError && error.code === "PLUGIN_FAILED" ? "(not kept, since a plugin failed)" : line;
+        const reason = describeError(error);
+        log.warn("a line of a sensor was refused", { sensor: sensor.ref, reason, line: shown.slice(0, 200) });
+        await untilTaken(sensor.ref, () => reject(options.storage, sensor.ref, shown, reason), signal);
       }
     },
 

@@ -1,7 +1,7 @@
 import { toError } from "../errors.ts";
 import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
 import type { Action, Registry } from "../registry.ts";
-import { usable } from "../runtimes.ts";
+import { usable } from "../runtimes/runtimes.ts";
 import { createOutputBuffer, type OutputBuffer } from "./output.ts";
 import type { JobQueue } from "./queue.ts";
 import { createRecorder } from "./recorder.ts";
@@ -107,6 +107,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
             action,
             usable: usable(registry, action),
             timeout: options.timeoutOf(action.pack, action.timeout),
+            warm: action.warm && registry.packs.get(action.pack)?.manifest.warm !== false,
             stdout,
             stderr,
           })

@@ -13,6 +13,8 @@ export interface JobQueue {
   enqueue(tx: Sql, jobs: readonly QueuedJob[]): { readonly sent: Promise<void>; readonly done: Promise<void> };
   /** Takes up to `count` jobs, oldest first; they belong to the caller once its transaction has committed. */
   claim(tx: Sql, count: number): Promise<string[]>;
+  /** Scheduled executions that no job was enqueued for. */
+  withoutJob(tx: Sql): Promise<{ readonly id: string; readonly action: string }[]>;
   /** Ends jobs, whether they were claimed or still waiting. */
   complete(tx: Sql, ids: readonly string[]): Promise<void>;
 }
@@ -53,6 +55,14 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
     async claim(tx, count) {
       const jobs = await boss.fetch(queueName, { batchSize: count, db: transactionDatabase(tx) });
       return jobs.map((job) => job.id);
+    },
+    async withoutJob(tx) {
+      const { rows } = await tx.query<{ id: string; action: string }>(
+        `SELECT x.id, x.action_ref AS action FROM execution x WHERE x.status = 'scheduled' AND x.finished IS NULL
+           AND NOT EXISTS (SELECT FROM ${schema}.job j WHERE j.name = $1 AND j.id = x.id) ORDER BY x.created, x.id`,
+        [queueName],
+      );
+      return rows;
     },
     async complete(tx, ids) {
       await boss.complete(queueName, [...ids], null, { db: transactionDatabase(tx), includeQueued: true });

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { withLaunchEnvironment } from "../environment.ts";
 import { AttuneError, describeError, toError } from "../errors.ts";
-import type { Awaitable, Launch, LaunchTarget } from "../plugin.ts";
+import type { Awaitable, Launch, LaunchTarget, WarmServer } from "../plugin.ts";
 import type { Child, ChildSpec, Exit } from "../processes/child.ts";
 import type { Action } from "../registry.ts";
-import type { Usable } from "../runtimes.ts";
+import type { Usable } from "../runtimes/runtimes.ts";
 import type { OutputBuffer } from "./output.ts";
 import { deliver } from "./parameters.ts";
 import { outcomeOf, textOf } from "./result.ts";
@@ -13,10 +13,19 @@ import type { ClaimedExecution, FinishedExecution } from "./store.ts";
 
 /** What running one action takes, given by the composition root. */
 export interface RunContext {
-  readonly start: (spec: ChildSpec) => Child;
+  readonly start: (spec: ChildSpec, server: WarmServer | null) => Awaitable<Child>;
   readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch | null>;
   /** The clean environment of a pack's children, with the `ATTUNE_*` they all get. */
   readonly environment: (pack: string) => Readonly<Record<string, string>>;
+  /**
+   * Directory of the environment that this version of the action runs in; null when it needs none. Waits while it is made the
+   * first time, and rejects with the reason when it can't be, and when the signal is aborted.
+   */
+  readonly packEnvironment: (
+    action: Action,
+    using: Usable & { readonly available: true },
+    signal: AbortSignal,
+  ) => Awaitable<string | null>;
   /** Private directory for parameter files. */
   readonly tempDir: string;
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -42,6 +51,8 @@ export function runAction(
     action: Action;
     usable: Usable;
     timeout: number;
+    /** Whether a fork server may start it. */
+    warm: boolean;
     stdout: OutputBuffer;
     stderr: OutputBuffer;
   },
@@ -50,17 +61,25 @@ export function runAction(
   const began = performance.now();
   let child: Child | undefined;
   let early: Early | undefined;
+  const ending = new AbortController();
 
   function stopEarly(reason: Early): void {
     early ??= reason;
-    void child?.stop(context.grace);
+    ending.abort(new AttuneError("REFUSED", reason.error));
+    stopChild();
+  }
+
+  function stopChild(): void {
+    child?.stop(context.grace).catch(() => {}); // What goes wrong with it is the result of the run.
   }
 
   async function perform(): Promise<Exit> {
-    const { spec, cleanup } = await prepare(context, work);
+    const { spec, server, cleanup } = await prepare(context, work, ending.signal);
     try {
       if (early) throw new AttuneError("REFUSED", early.error);
-      child = context.start(spec);
+      child = await context.start(spec, work.warm ? server : null);
+      // Ended while a fork server was asked.
+      if (early) stopChild();
       const timer = setTimeout(
         () => stopEarly({ status: "timeout", error: `Execution timed out after ${work.timeout} seconds` }),
         work.timeout * 1_000,
@@ -136,10 +155,12 @@ export function runLater(execution: ClaimedExecution, starting: Promise<Run>): R
 async function prepare(
   context: RunContext,
   work: { execution: ClaimedExecution; action: Action; usable: Usable; stdout: OutputBuffer; stderr: OutputBuffer },
-): Promise<{ spec: ChildSpec; cleanup: () => void }> {
+  signal: AbortSignal,
+): Promise<{ spec: ChildSpec; server: WarmServer | null; cleanup: () => void }> {
   const { execution, action } = work;
   if (!work.usable.available) throw new AttuneError("RUNTIME_UNAVAILABLE", work.usable.reason);
   const { runtime, interpreter } = work.usable;
+  const environment = await context.packEnvironment(action, work.usable, signal);
   const target: LaunchTarget = {
     kind: "action",
     ref: action.ref,
@@ -147,7 +168,7 @@ async function prepare(
     inline: action.inline,
     pack: { ref: action.pack, dir: action.dir },
     interpreter,
-    environment: null,
+    environment,
   };
   const launch = await context.filterLaunch(await runtime.launch(target), target);
   if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");
@@ -158,6 +179,7 @@ async function prepare(
     spec: {
       argv: launch.argv,
       packDir: action.dir,
+      environment,
       cwd: launch.cwd ?? action.dir,
       env: {
         ...withLaunchEnvironment(context.environment(action.pack), launch.env),
@@ -170,6 +192,7 @@ async function prepare(
       onStderr: work.stderr.append,
       component: { kind: "action", ref: action.ref, execution: execution.id },
     },
+    server: launch.warm ?? null,
     cleanup: () => file?.remove(),
   };
 }

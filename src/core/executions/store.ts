@@ -101,6 +101,23 @@ export async function abandonRunning(tx: Sql, owner: string): Promise<string[]> 
   return rows.map((row) => row.id);
 }
 
+/** The actions of unfinished executions, with the versions of packs they were made with. */
+export async function openVersions(sql: Sql): Promise<{ readonly action: string; readonly snapshot: string }[]> {
+  const { rows } = await sql.query<{ action: string; snapshot: string }>(
+    "SELECT DISTINCT action_ref AS action, snapshot FROM execution WHERE finished IS NULL AND snapshot IS NOT NULL",
+  );
+  return rows;
+}
+
+/** Which of these copies of packs some execution, be it long over, was made with. Reads the whole table. */
+export async function snapshotsOfExecutions(sql: Sql, candidates: readonly string[]): Promise<string[]> {
+  const { rows } = await sql.query<{ snapshot: string }>(
+    "SELECT DISTINCT snapshot FROM execution WHERE snapshot = ANY($1::text[])",
+    [[...candidates]],
+  );
+  return rows.map((row) => row.snapshot);
+}
+
 /** The versions of packs that unfinished executions were made with. */
 export async function snapshotsInUse(sql: Sql): Promise<string[]> {
   const { rows } = await sql.query<{ snapshot: string }>(

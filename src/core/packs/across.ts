@@ -9,7 +9,8 @@ import {
   type RuleDefinition,
 } from "../registry.ts";
 import { suggestion } from "../registry-build.ts";
-import { wordsOf } from "../runtimes.ts";
+import { wordsOf } from "../runtimes/runtimes.ts";
+import { dependencyProblems } from "./dependencies.ts";
 import { withFrames } from "./frames.ts";
 import { mistake, type PlaceOf } from "./problems.ts";
 import { parameterProblems } from "./rule-parameters.ts";
@@ -66,7 +67,8 @@ export function problemsAcross(registry: Registry, pack: LoadedPack, placeOf: Pl
     const message = `the runtime ${runtime.ref} claims the name ${word}, which ${registry.runtimeNames.get(word)} has`;
     return [mistake(runtime.file, at(runtime.file, field), message, "give it another name or alias")];
   });
-  return withFrames(pack.dir, [...ofRules, ...ofSensors, ...ofRuntimes]);
+  const ofPack = dependencyProblems(registry, pack, placeOf);
+  return withFrames(pack.dir, [...ofPack, ...ofRules, ...ofSensors, ...ofRuntimes]);
 }
 
 function refs(components: Iterable<{ readonly ref: string }>): string[] {

@@ -4,6 +4,7 @@ import { isComponentRef } from "../paths.ts";
 import type { Json, JsonObject, Problem } from "../plugin.ts";
 import type { PackDocument } from "./document.ts";
 import { fieldTables, type Kind, schemaOf } from "./fields.ts";
+import { unknownKeys } from "./inner-keys.ts";
 import { mistake, warning } from "./problems.ts";
 
 /** The fields of a file by their proper names, absent ones left out, and what is wrong with them. */
@@ -28,6 +29,12 @@ export function checkFields<Fields>(kind: Kind, document: PackDocument, pack: st
     const [first, ...rest] = path;
     return document.at(first === undefined ? [] : [spellings.get(String(first)) ?? first, ...rest], of);
   };
+  for (const [field, value] of Object.entries(stated)) {
+    for (const { path, near } of unknownKeys(fieldTables[kind].fields[field] ?? {}, value, [field])) {
+      const message = `unknown key \`${path.join(".")}\` is ignored`;
+      problems.push(warning(document.file, at(path, "key"), message, near ? `did you mean \`${near}\`?` : null));
+    }
+  }
   const validate = validatorOf(kind) as ValidateFunction<Fields>;
   if (validate(stated)) return { fields: stated, stated, problems, at };
   for (const error of validate.errors ?? []) problems.push(explain(error, { kind, pack, file: document.file, spellings, at }));
@@ -95,7 +102,10 @@ function explain(error: ErrorObject, checked: Checked): Problem {
     .split("/")
     .slice(1)
     .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
-  if (error.keyword === "required") return missing(String(error.params["missingProperty"]), checked);
+  if (error.keyword === "required") {
+    const field = String(error.params["missingProperty"]);
+    return path.length === 0 ? missing(field, checked) : missingWithin(path, field, checked);
+  }
   const [first = "", ...rest] = path;
   const name = [checked.spellings.get(first) ?? first, ...rest].join(".");
   const value: Json = error.data as Json;
@@ -115,6 +125,10 @@ function missing(field: string, checked: Checked): Problem {
   const written = checked.spellings.get(field);
   const message = written ? `\`${written}\` is empty` : `\`${field}\` is missing`;
   return mistake(checked.file, checked.at(written ? [field] : []), message, missingHint(field, checked));
+}
+
+function missingWithin(path: readonly string[], field: string, { file, at }: Checked): Problem {
+  return mistake(file, at(path), `\`${path.join(".")}\` has no \`${field}\``, `add a line such as ${field}: ...`);
 }
 
 function missingHint(field: string, { kind, pack, file }: Checked): string {
@@ -138,10 +152,15 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 function expectation(error: ErrorObject): string {
   const title: unknown = error.parentSchema?.["title"];
   if (typeof title === "string") return title;
-  if (error.keyword === "enum") return `one of ${(error.params["allowedValues"] as Json[]).join(", ")}`;
+  if (error.keyword === "enum") return `one of ${allowedWords(error).join(", ")}`;
   if (error.keyword !== "type") return error.message ?? "valid";
   const types: string[] = [error.params["type"]].flat();
   return types.map((type) => TYPE_WORDS[type] ?? type).join(" or ");
+}
+
+/** Those of an enum, without the null that stands for leaving the line empty. */
+function allowedWords(error: ErrorObject): string[] {
+  return (error.params["allowedValues"] as Json[]).filter((value) => value !== null).map(String);
 }
 
 function describeValue(value: Json): string {
@@ -154,12 +173,12 @@ function describeValue(value: Json): string {
 function hintFor(error: ErrorObject, value: Json, checked: Checked): string | null {
   const types: string[] = [error.params["type"] ?? []].flat();
   if (error.keyword === "enum" && typeof value === "string") {
-    const near = nearest(value, error.params["allowedValues"] as string[]);
+    const near = nearest(value, allowedWords(error));
     return near ? `did you mean ${near}?` : null;
   }
   if (error.instancePath === "/version") return versionHint(value);
   if (error.keyword === "exclusiveMinimum") return "leave the line out for the default";
-  if (error.keyword === "pattern" && typeof value === "string") return patternHint(value, checked);
+  if (error.keyword === "pattern" && typeof value === "string") return namesRef(error) ? refHint(value, checked) : null;
   if (types.includes("boolean")) return booleanHint(value);
   if (types.includes("number") && typeof value === "string") return "write a number without quotes and unit, such as 30";
   if (types.includes("array") && typeof value !== "object") return `write a list: [${value}]`;
@@ -182,7 +201,11 @@ function versionHint(value: Json): string {
   return `write version: "${numbers.includes(".") ? numbers : `${numbers}.0`}.0"`;
 }
 
-function patternHint(value: string, { kind, pack }: Checked): string | null {
+function namesRef(error: ErrorObject): boolean {
+  return error.instancePath === "/ref" || /\bref/.test(String(error.parentSchema?.["title"]));
+}
+
+function refHint(value: string, { kind, pack }: Checked): string | null {
   if (kind !== "pack" && isComponentRef(`${pack}.${value}`)) return `write ${pack}.${value}`;
   if (value.split(".").length > 2) return "a ref has exactly two parts; join the later ones with _";
   if (/[A-Z]/.test(value.split(".")[0] ?? "")) return `did you mean ${value.toLowerCase()}?`;

@@ -70,7 +70,7 @@ export function mergeScan(live: LoadedPack | undefined, scanned: ScannedPack, ke
  * A broken file keeps the component it held, and, when its ref can be read, the one it claims now: a file may be renamed and
  * broken in one step.
  */
-function merged<C extends { readonly ref: string; readonly file: string }>(
+export function merged<C extends { readonly ref: string; readonly file: string }>(
   kind: ComponentKind,
   live: ReadonlyMap<string, C> | undefined,
   good: ReadonlyMap<string, C>,

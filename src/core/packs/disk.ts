@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { describeError } from "../errors.ts";
 import type { Logger } from "../plugin.ts";
-import type { Runtime } from "../registry.ts";
-import { runtimeNames, withDeclared } from "../runtimes.ts";
+import type { LoadedPack, Runtime, RuntimeDefinition } from "../registry.ts";
+import type { NamedRuntime, RuntimeSet } from "../runtimes/set.ts";
 import type { CheckRule } from "./components.ts";
+import { merged } from "./diff.ts";
 import { findPacks } from "./find.ts";
 import { type RuntimeNames, runtimeNamesOf } from "./runner.ts";
 import { type ScannedPack, scanPack } from "./scan.ts";
@@ -18,6 +19,7 @@ export interface DiskOptions {
   readonly autoLoad: readonly string[] | null;
   /** Of plugins; packs may bring further ones. */
   readonly runtimes: readonly Runtime[];
+  readonly runtimeSet: RuntimeSet;
   readonly checkRule: CheckRule;
   readonly snapshots: Snapshots;
   readonly log: Logger;
@@ -33,6 +35,10 @@ export interface Disk {
   readonly runtimes: readonly Runtime[];
   /** How the packs name the runtimes now. */
   runtimeNames(): RuntimeNames;
+  /** Those of plugins are these from now on. Gives whether packs may name runtimes otherwise than before. */
+  useRuntimes(runtimes: readonly Runtime[]): Promise<boolean>;
+  /** Goes on with what these packs declare where the files that did so are broken. Takes effect with the next look. */
+  keepRuntimes(packs: ReadonlyMap<string, LoadedPack>): void;
   isWanted(ref: string): boolean;
   /** Every directory that holds a pack or held one. */
   everything(): Promise<readonly string[]>;
@@ -49,16 +55,30 @@ export function openDisk(options: DiskOptions): Disk {
   const { corePack, log } = options;
   const scans = new Map<string, ScannedPack>();
   const copies = new Map<string, Snapshot>();
-  let runtimes = options.runtimes;
-  let declared = "";
+  let ofPlugins = options.runtimes;
+  let runtimes: readonly Runtime[] = [];
+  let named: readonly NamedRuntime[] = ofPlugins;
+  /** By pack directory; a broken file keeps the definition it held. */
+  const definitions = new Map<string, ReadonlyMap<string, RuntimeDefinition>>();
+  let declared: string | null = null;
 
   const isWanted = (ref: string) => ref === "core" || options.autoLoad === null || options.autoLoad.includes(ref);
 
-  const namesNow = () =>
-    runtimeNamesOf({
-      runtimes: new Map(runtimes.map((runtime) => [runtime.ref, runtime])),
-      runtimeNames: runtimeNames(runtimes),
+  const namesNow = () => runtimeNamesOf(named);
+
+  /** Their names are in force at once; the runtimes once they are verified. */
+  function resolve(present: readonly RuntimeDefinition[]): Promise<void> {
+    const resolved = options.runtimeSet.resolve(ofPlugins, present);
+    named = resolved.named;
+    return resolved.runtimes.then((verified) => {
+      runtimes = verified;
     });
+  }
+
+  function definitionsNow(): readonly RuntimeDefinition[] {
+    const wanted = [...scans].filter(([, scan]) => isWanted(scan.ref));
+    return wanted.flatMap(([dir]) => [...(definitions.get(dir)?.values() ?? [])]);
+  }
 
   async function scanAll(dirs: readonly string[]): Promise<void> {
     const names = namesNow();
@@ -67,6 +87,8 @@ export function openDisk(options: DiskOptions): Disk {
       const scanned = await scanPack(dir, { runtimeNames: names, checkRule: options.checkRule, ...(previous && { previous }) });
       if (scanned.manifest !== null || existsSync(path.join(dir, "pack.yaml"))) scans.set(dir, scanned);
       else scans.delete(dir);
+      if (!scans.has(dir)) definitions.delete(dir);
+      else definitions.set(dir, merged("runtime", definitions.get(dir), scanned.runtimes, scanned.broken, false));
     }
   }
 
@@ -74,16 +96,18 @@ export function openDisk(options: DiskOptions): Disk {
     // A pack may use a runtime that another one brings, so those that bring some are read first.
     const brings = (dir: string) => existsSync(path.join(dir, "runtimes")) || (scans.get(dir)?.runtimes.size ?? 0) > 0;
     await scanAll(dirs.filter(brings));
-    const definitions = [...scans.values()].filter((scan) => isWanted(scan.ref)).flatMap((scan) => [...scan.runtimes.values()]);
-    const key = definitions.map(({ ref, hash }) => `${ref} ${hash}`).join("\n");
+    const present = definitionsNow();
+    const key = present.map(({ ref, hash }) => `${ref} ${hash}`).join("\n");
     if (key === declared) {
       await scanAll(dirs.filter((dir) => !brings(dir)));
       return dirs;
     }
     declared = key;
-    runtimes = withDeclared(options.runtimes, definitions);
+    // Verifying starts programs: the packs are read meanwhile.
+    const resolved = resolve(present);
     const all = [...new Set([...dirs, ...scans.keys()])];
     await scanAll(all);
+    await resolved;
     return all;
   }
 
@@ -105,6 +129,16 @@ export function openDisk(options: DiskOptions): Disk {
       return runtimes;
     },
     runtimeNames: namesNow,
+    async useRuntimes(next) {
+      const before = keyOf(namesNow());
+      ofPlugins = next;
+      await resolve(definitionsNow());
+      return keyOf(namesNow()) !== before;
+    },
+    keepRuntimes(packs) {
+      for (const [dir, { ref, runtimes: good, broken }] of scans)
+        definitions.set(dir, merged("runtime", packs.get(ref)?.runtimes, good, broken, false));
+    },
     isWanted,
     async everything() {
       const found = (await findPacks(options.directories)).map((pack) => pack.dir);
@@ -125,4 +159,8 @@ export function openDisk(options: DiskOptions): Disk {
       }
     },
   };
+}
+
+function keyOf({ words, extensions }: RuntimeNames): string {
+  return JSON.stringify([[...words].sort(), [...extensions].sort()]);
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from "../plugin.ts";
-import { keywords, types } from "../schema-keywords.ts";
+import { keywords, types } from "../schema/keywords.ts";
+import { isObject } from "../values.ts";
 import { fieldTables, type Kind, schemaOf } from "./fields.ts";
 import { FOLDERS } from "./listing.ts";
 
@@ -30,12 +31,27 @@ export function editorSchemaOf(kind: Kind): JsonObject {
     properties: Object.fromEntries(
       Object.entries(properties).map(([name, property]) => [
         name,
-        schemaFields.has(aliases[name] ?? name) ? { ...property, ...schemaBody } : property,
+        schemaFields.has(aliases[name] ?? name) ? { ...property, ...schemaBody } : strict(property),
       ]),
     ),
     additionalProperties: false,
     definitions: { property: propertySchema() },
   };
+}
+
+/** The schema, within which a key that it does not list fits nowhere. */
+function strict(schema: JsonObject): JsonObject {
+  const { properties, items, additionalProperties: others } = schema;
+  return {
+    ...schema,
+    ...(isObject(items) && { items: strict(items) }),
+    ...(isObject(properties) && { properties: mapValues(properties, strict), additionalProperties: false }),
+    ...(isObject(others) && { additionalProperties: strict(others) }),
+  };
+}
+
+function mapValues(schemas: JsonObject, map: (schema: JsonObject) => JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, isObject(schema) ? map(schema) : schema]));
 }
 
 const ofProperties: JsonObject = { additionalProperties: { $ref: "#/definitions/property" } };

@@ -1,4 +1,6 @@
 import type { JsonObject } from "../plugin.ts";
+import { runtimeFields } from "./runtime-fields.ts";
+import { testingField } from "./testing.ts";
 
 export type Kind = "pack" | "action" | "trigger" | "sensor" | "rule" | "runtime";
 export type ComponentKind = Exclude<Kind, "pack">;
@@ -112,7 +114,8 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       runtime_deps: words("runtimes the pack needs"),
       dependencies: { type: "array", description: "other packs" },
       warm: flag("whether its actions may be started by a warm server; default true"),
-      ...unused({ testing: "how the pack is tested", icon: "picture", tolerations: "which workers", affinity: "which workers" }),
+      testing: testingField,
+      ...unused({ icon: "picture", tolerations: "which workers", affinity: "which workers" }),
       ...placement,
     },
     aliases: { name: "label", config_schema: "conf_schema", metadata: "meta", keywords: "tags" },
@@ -201,27 +204,8 @@ export const fieldTables: { readonly [kind in Kind]: FieldTable } = {
       ...common,
       name: text("word for runner_type; default: the ref's last part"),
       aliases: words("other words for runner_type"),
-      distributions: mapping("how to find out whether it is installed"),
-      execution_config: {
-        type: "object",
-        description: "how a script is started; {} executes the file itself",
-        properties: {
-          interpreter: {
-            type: "object",
-            description: "program and arguments before the file",
-            properties: {
-              binary: { type: ["string", "null"], description: "program; empty executes the file itself" },
-              args: words("arguments"),
-              file_extension: { type: ["string", "null"], description: "ending of its scripts, such as .rb" },
-            },
-          },
-          environment: mapping("isolated environment"),
-          dependencies: mapping("how packages are installed"),
-          inline_execution: mapping("how text is run"),
-          env_vars: mapping("environment variables"),
-        },
-      },
-      ...unused({ installation: "how it is installed", versions: "further versions of it" }),
+      ...runtimeFields,
+      ...unused({ installation: "how it is installed" }),
     },
     aliases: { metadata: "meta", keywords: "tags" },
   },

@@ -1,6 +1,8 @@
 import { jsonText } from "../json.ts";
 import type { Problem, Sql } from "../plugin.ts";
+import type { Registry } from "../registry.ts";
 import type { ComponentChange } from "./diff.ts";
+import { type Step, sameProblems } from "./step.ts";
 
 /** What one reload did to one pack. */
 export interface ReloadReport {
@@ -28,6 +30,39 @@ export interface ReloadTiming {
   readonly parse: number;
   readonly database: number;
   readonly publish: number;
+}
+
+/** What a step has done, from the registries before and after it; `broken` are the mistakes of packs that are not served. Pure. */
+export function reportOf(
+  { ref, plan }: Step,
+  { before, after, broken }: { before: Registry; after: Registry; broken: ReadonlyMap<string, readonly Problem[]> },
+  timing: ReloadTiming,
+): ReloadReport {
+  const pack = after.packs.get(ref);
+  const refsOf = (kind: "added" | "changed" | "removed") =>
+    plan?.changes.filter((one) => one.change === kind).map((one) => one.ref) ?? [];
+  const problems = pack?.problems ?? broken.get(ref) ?? [];
+  const changed = [...(plan?.manifestChanged && before.packs.has(ref) ? [ref] : []), ...refsOf("changed")];
+  const filesChanged = plan?.lookAgain === false && before.packs.get(ref)?.snapshot?.hash !== pack?.snapshot?.hash;
+  const removed = plan === null ? [ref] : refsOf("removed");
+  return {
+    pack: ref,
+    version: pack?.manifest.version ?? null,
+    snapshot: pack?.snapshot?.hash ?? null,
+    changes: plan?.changes ?? [],
+    added: refsOf("added"),
+    changed,
+    removed,
+    problems,
+    filesChanged,
+    isNews:
+      (plan?.changes.length ?? 1) > 0 ||
+      changed.length > 0 ||
+      filesChanged ||
+      !sameProblems(before.packs.get(ref)?.problems ?? [], problems),
+    timing,
+    ms: Math.round(Object.values(timing).reduce((sum, part) => sum + part, 0) * 10) / 10,
+  };
 }
 
 /** Rows kept for each pack. */

@@ -1,10 +1,12 @@
 import { qualify } from "../paths.ts";
 import type { JsonObject, Problem } from "../plugin.ts";
 import type { OutputFormat, ParameterFormat } from "../registry.ts";
+import { versionRange } from "../runtimes/versions.ts";
 import type { CheckRule, Draft } from "./components.ts";
 import type { PackDocument } from "./document.ts";
 import { canonical, digest } from "./hash.ts";
 import { mistake, warning } from "./problems.ts";
+import { type RuntimeBody, readExtension, readVariants } from "./runtime-reader.ts";
 import { readSchema } from "./schemas.ts";
 
 /** What a reader of one kind is given: fields that fit the schema, and a way to say what is wrong with them. */
@@ -57,11 +59,9 @@ export interface RuleFields extends CommonFields {
   readonly trigger_params?: JsonObject;
   readonly action_params?: JsonObject;
 }
-interface RuntimeFields extends CommonFields {
+interface RuntimeFields extends CommonFields, RuntimeBody {
   readonly name?: string;
   readonly aliases?: string[];
-  readonly distributions?: JsonObject;
-  readonly execution_config?: JsonObject;
 }
 
 function common({ fields, file, pack }: Source<CommonFields>) {
@@ -85,7 +85,7 @@ export function readAction(source: Source<ActionFields>): Draft {
       kind: "action" as const,
       ...common(source),
       runner_type: fields.runner_type ?? null,
-      runtime_version: fields.runtime_version === undefined ? null : String(fields.runtime_version),
+      runtime_version: readRange(source),
       warm: fields.warm ?? true,
       entry_point: fields.entry_point,
       parameters: readSchema("parameters", source.fields.parameters, source, source.report),
@@ -130,7 +130,7 @@ export function readSensor(source: Source<SensorFields>): Draft {
       kind: "sensor" as const,
       ...common(source),
       runner_type: fields.runner_type ?? null,
-      runtime_version: fields.runtime_version === undefined ? null : String(fields.runtime_version),
+      runtime_version: readRange(source),
       entry_point: fields.entry_point,
       triggers: [...new Set(triggers)],
       parameters: readSchema("parameters", source.fields.parameters, source, source.report),
@@ -156,7 +156,8 @@ export function readRule(source: Source<RuleFields>, checkRule: CheckRule | unde
   return { kind: "rule", component: rule };
 }
 
-export function readRuntime({ fields, file, pack }: Source<RuntimeFields>): Draft {
+export function readRuntime(source: Source<RuntimeFields>): Draft {
+  const { fields, file, pack } = source;
   return {
     kind: "runtime",
     component: hashed({
@@ -165,11 +166,33 @@ export function readRuntime({ fields, file, pack }: Source<RuntimeFields>): Draf
       name: fields.name ?? nameOf(fields.ref),
       description: fields.description ?? null,
       aliases: fields.aliases ?? [],
-      distributions: fields.distributions ?? {},
-      execution_config: fields.execution_config ?? {},
+      extension: readExtension(fields),
+      variants: readVariants(source),
       file,
     }),
   };
+}
+
+/** The range of versions that a component asks for. */
+function readRange({ fields, file, at, report }: Source<{ readonly runtime_version?: string | number }>): string | null {
+  const stated = fields.runtime_version;
+  if (stated === undefined) return null;
+  const range = String(stated);
+  const place = at(["runtime_version"]);
+  if (versionRange(range) === null) {
+    const message = `\`runtime_version\` is no range of versions: ${JSON.stringify(range)}`;
+    report(mistake(file, place, message, 'write one such as ">=3.10", "~3.12" or ">=3.10,<4.0"'));
+  } else if (typeof stated === "number" && /\.\d$/.test(range)) {
+    report(
+      warning(
+        file,
+        place,
+        `\`runtime_version\` is the number ${range}, also if ${range}0 was meant`,
+        `put quotes around it: "${range}"`,
+      ),
+    );
+  }
+  return range;
 }
 
 /** The hash covers what the component is, not the file it stands in: renaming the file changes nothing. */

@@ -6,7 +6,7 @@ import { locateEntryPoint } from "./entrypoint.ts";
 import { type FileStates, isMissing } from "./files.ts";
 import { digest } from "./hash.ts";
 import { FOLDERS, unreadable } from "./listing.ts";
-import { locate, mistake } from "./problems.ts";
+import { locate, mistake, warning } from "./problems.ts";
 import { chooseRuntime, type RuntimeNames } from "./runner.ts";
 import type { BrokenFile } from "./scan.ts";
 
@@ -57,6 +57,10 @@ export async function linkComponents(read: readonly ReadComponent[], context: Li
   }
   return { maps, problems, broken };
 
+  function warn(problem: Problem): void {
+    problems.push(problem);
+  }
+
   /** Adds the component to its map, or says why it can't be. */
   async function place(draft: Draft, component: ReadComponent): Promise<Problem | null> {
     switch (draft.kind) {
@@ -70,14 +74,14 @@ export async function linkComponents(read: readonly ReadComponent[], context: Li
         maps.runtimes.set(draft.component.ref, draft.component);
         return null;
       case "action": {
-        const tied = await tie(draft.component, component, context);
+        const tied = await tie(draft.component, component, context, warn);
         if ("problem" in tied) return tied.problem;
         const { runner_type: _, ...action } = draft.component;
         maps.actions.set(action.ref, kept({ ...action, ...tied }, context.previous?.actions.get(action.ref)));
         return null;
       }
       case "sensor": {
-        const tied = await tie(draft.component, component, context);
+        const tied = await tie(draft.component, component, context, warn);
         if ("problem" in tied) return tied.problem;
         const { runner_type: _, ...sensor } = draft.component;
         const { inline: __, ...found } = tied;
@@ -101,24 +105,27 @@ async function tie(
   draft: ActionDraft | SensorDraft,
   { file, places }: ReadComponent,
   context: LinkContext,
+  warn: (problem: Problem) => void,
 ): Promise<Tie | { readonly problem: Problem }> {
   const { root, files, runtimeNames, code } = context;
   const choice = chooseRuntime(draft.kind, draft.runner_type, draft.entry_point, runtimeNames);
-  if (choice.runtime === null) {
+  const { runtime } = choice;
+  if (choice.unknown) {
     const at = places.get("runner_type") ?? places.get("entry_point") ?? null;
     const hint = choice.near ? `did you mean ${choice.near}?` : "attune runtime list shows the known ones";
-    return { problem: mistake(file, at, `there is no runtime ${JSON.stringify(choice.word)}`, hint) };
+    warn(warning(file, at, `there is no runtime ${JSON.stringify(runtime)}`, hint));
   }
-  const { runtime } = choice;
+  // What comes to provide an unknown word changes the component, also when the word is already the ref.
+  const link = choice.unknown ? `unknown ${runtime}` : runtime;
   const at = places.get("entry_point") ?? null;
   const entry = locateEntryPoint(files, FOLDERS[draft.kind], draft.entry_point, runtime);
   if (entry.kind === "refused") return { problem: mistake(file, at, entry.message, entry.hint) };
   if (entry.kind === "inline") {
-    const hash = digest(draft.hash, runtime, ...(await code.ofText(entry.text)));
+    const hash = digest(draft.hash, link, ...(await code.ofText(entry.text)));
     return { runtime, entrypoint: entry.text, inline: true, dir: root, hash };
   }
   try {
-    const hash = digest(draft.hash, runtime, ...(await code.ofFile(entry.relative, runtime)));
+    const hash = digest(draft.hash, link, ...(await code.ofFile(entry.relative, runtime)));
     return { runtime, entrypoint: entry.path, inline: false, dir: root, hash };
   } catch (error) {
     const reason = isMissing(error) ? "it vanished while it was read" : unreadable(entry.relative, error).message;

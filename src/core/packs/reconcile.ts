@@ -1,24 +1,15 @@
 import { AttuneError, describeError, toError } from "../errors.ts";
 import type { Problem, Scope, Storage } from "../plugin.ts";
-import { emptyRegistry, type LoadedPack, type Registry, type RuleDefinition } from "../registry.ts";
+import { emptyRegistry, type LoadedPack, type Registry, type RuleDefinition, type Runtime } from "../registry.ts";
 import { buildRegistry, type CompileRule, suggestion } from "../registry-build.ts";
 import { problemsAcross } from "./across.ts";
+import { inOrder } from "./dependencies.ts";
 import { type DiskOptions, openDisk } from "./disk.ts";
-import type { ReloadReport } from "./history.ts";
+import { type ReloadReport, reportOf } from "./history.ts";
 import { lastGoodPacks } from "./last-good.ts";
 import { withoutNews } from "./plan.ts";
-import { readRules, type StoredRule } from "./rule-store.ts";
-import {
-  attachCopies,
-  concernsRules,
-  type Draft,
-  decide,
-  draftOf,
-  packsToJudge,
-  type Served,
-  type Step,
-  sameProblems,
-} from "./step.ts";
+import { readRules, rulesOf, type StoredRule } from "./rule-store.ts";
+import { attachCopies, concernsRules, type Draft, decide, draftOf, packsToJudge, type Served, type Step } from "./step.ts";
 import { retirePack, storePack, storeRuntimes } from "./store.ts";
 
 export interface ReconcilerOptions extends DiskOptions {
@@ -43,6 +34,13 @@ export interface Reconciler {
   reload(only?: string): Promise<readonly ReloadReport[]>;
   /** The packs in these directories changed, appeared or vanished. */
   reloadDirectories(changes: ReadonlyMap<string, DirectoryChange>): Promise<readonly ReloadReport[]>;
+  /** The runtimes of plugins are these from now on; what uses one that came, changed or went follows. */
+  useRuntimes(runtimes: readonly Runtime[]): Promise<void>;
+  /**
+   * Lets `write` change the files of a served pack, given its directory, while nothing is reloaded, and serves the outcome.
+   * Throws NOT_FOUND for a pack that is not served and CONFLICT for the built-in core pack.
+   */
+  rewrite(ref: string, write: (dir: string) => void): Promise<readonly ReloadReport[]>;
   /** Runs a change of rules in the database and serves the rules as they are after it. */
   changeRules(change: () => Promise<void>): Promise<void>;
 }
@@ -79,14 +77,22 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return known;
   };
 
-  async function reload(dirty: ReadonlyMap<string, DirectoryChange | null>): Promise<readonly ReloadReport[]> {
+  /** `runtimesChanged`: serves those that the disk has now, also when nothing else is new. */
+  async function reload(
+    dirty: ReadonlyMap<string, DirectoryChange | null>,
+    runtimesChanged = false,
+  ): Promise<readonly ReloadReport[]> {
     const began = performance.now();
     for (const dir of await disk.look(dirty.keys())) unapplied.add(dir);
     const dirs = new Set(unapplied);
     const parsed = performance.now();
 
     const isFirst = registry.generation === 0;
-    if (isFirst) served = { ...served, packs: await lastGoodPacks(storage, disk, options.snapshots) };
+    if (isFirst) {
+      served = { ...served, packs: await lastGoodPacks(storage, disk, options.snapshots) };
+      disk.keepRuntimes(served.packs);
+      await disk.look([]);
+    }
     const draft = draftOf(served);
     const steps: Step[] = [];
     for (const dir of dirs) {
@@ -104,7 +110,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // While the database works: nothing runs from a copy before the new registry is in force.
     const copied = disk.copy(dirs);
     try {
-      if (touched.length > 0 || isFirst) rules = await write(draft, touched);
+      if (touched.length > 0 || isFirst || runtimesChanged) rules = await write(draft, touched, runtimesChanged);
     } finally {
       await copied;
     }
@@ -114,7 +120,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     unapplied.clear();
 
     const before = registry;
-    if (isFirst || touched.some(concernsRules)) {
+    if (isFirst || runtimesChanged || touched.some(concernsRules)) {
       const parts = { packs: draft.packs, runtimes: disk.runtimes, rules: rulesOf(draft.packs, rules) };
       registry = buildRegistry(registry, parts, compile);
     } else {
@@ -125,15 +131,33 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     registry = { ...registry, packs: withProblems(registry, before, packsToJudge(registry, steps), unsettled) };
     const now = performance.now();
     const reports = steps.map((one) =>
-      reportOf(one, before, {
-        watch: Math.max(0, began - (dirty.get(one.dir)?.first ?? began)),
-        parse: parsed - began,
-        database: stored - parsed,
-        publish: now - stored,
-      }),
+      reportOf(
+        one,
+        { before, after: registry, broken: brokenPacks() },
+        {
+          watch: Math.max(0, began - (dirty.get(one.dir)?.first ?? began)),
+          parse: parsed - began,
+          database: stored - parsed,
+          publish: now - stored,
+        },
+      ),
     );
     options.published(registry, reports);
     return reports;
+  }
+
+  /** Waits for a database that is away. */
+  async function persistently<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (thrown) {
+        const error = toError(thrown);
+        if (!(error instanceof AttuneError && error.retryable) || options.scope.signal.aborted) throw error;
+        log.warn("cannot reload packs now; trying again", { error: describeError(error) });
+        await Bun.sleep(retryAfter);
+      }
+    }
   }
 
   /** Bad news waits until the directory has been quiet for long enough. */
@@ -152,14 +176,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** Writes what changed and returns the rows of all rules after it. */
-  async function write(draft: Draft, touched: readonly Step[]): Promise<ReadonlyMap<string, StoredRule>> {
+  async function write(
+    draft: Draft,
+    touched: readonly Step[],
+    runtimesChanged: boolean,
+  ): Promise<ReadonlyMap<string, StoredRule>> {
     const isFirst = registry.generation === 0;
     const isNew = (ref: string) =>
       isFirst || !served.packs.has(ref) || touched.some((one) => one.ref === ref && one.plan === null);
     const rows = await storage.transaction(async (tx) => {
-      if (isFirst || touched.some((one) => one.plan?.changes.some(({ kind }) => kind === "runtime") ?? true))
+      if (isFirst || runtimesChanged || touched.some((one) => one.plan?.changes.some(({ kind }) => kind === "runtime") ?? true))
         await storeRuntimes(tx, disk.runtimes);
-      for (const { ref, plan } of touched) {
+      for (const { ref, plan } of inOrder(touched, (one) => draft.packs.get(one.ref)?.manifest)) {
         const pack = draft.packs.get(ref);
         if (!pack) await retirePack(tx, ref);
         else if (plan) await storePack(tx, pack, isNew(ref) ? null : plan.changes);
@@ -206,34 +234,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return new Map([...served.broken.values()].map(({ ref, problems }) => [ref, problems]));
   }
 
-  function reportOf({ ref, plan }: Step, before: Registry, timing: ReloadReport["timing"]): ReloadReport {
-    const pack = registry.packs.get(ref);
-    const refsOf = (kind: "added" | "changed" | "removed") =>
-      plan?.changes.filter((one) => one.change === kind).map((one) => one.ref) ?? [];
-    const problems = pack?.problems ?? brokenPacks().get(ref) ?? [];
-    const changed = [...(plan?.manifestChanged && before.packs.has(ref) ? [ref] : []), ...refsOf("changed")];
-    const filesChanged = plan?.lookAgain === false && before.packs.get(ref)?.snapshot?.hash !== pack?.snapshot?.hash;
-    const removed = plan === null ? [ref] : refsOf("removed");
-    return {
-      pack: ref,
-      version: pack?.manifest.version ?? null,
-      snapshot: pack?.snapshot?.hash ?? null,
-      changes: plan?.changes ?? [],
-      added: refsOf("added"),
-      changed,
-      removed,
-      problems,
-      filesChanged,
-      isNews:
-        (plan?.changes.length ?? 1) > 0 ||
-        changed.length > 0 ||
-        filesChanged ||
-        !sameProblems(before.packs.get(ref)?.problems ?? [], problems),
-      timing,
-      ms: Math.round(Object.values(timing).reduce((sum, part) => sum + part, 0) * 10) / 10,
-    };
-  }
-
   const api: Reconciler = {
     get registry() {
       return registry;
@@ -250,18 +250,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         }
         return reports.filter((report) => report.pack === only);
       }),
-    reloadDirectories: (changes) =>
+    reloadDirectories: (changes) => inTurn(() => persistently(() => reload(changes))),
+    useRuntimes: (runtimes) =>
       inTurn(async () => {
-        for (;;) {
-          try {
-            return await reload(changes);
-          } catch (thrown) {
-            const error = toError(thrown);
-            if (!(error instanceof AttuneError && error.retryable) || options.scope.signal.aborted) throw error;
-            log.warn("cannot reload packs now; trying again", { error: describeError(error) });
-            await Bun.sleep(retryAfter);
-          }
-        }
+        const otherNames = await disk.useRuntimes(runtimes);
+        if (registry.generation === 0) return;
+        const dirs = otherNames ? await disk.everything() : [];
+        await persistently(() => reload(new Map(dirs.map((dir) => [dir, null])), true));
+      }),
+    rewrite: (ref, write) =>
+      inTurn(async () => {
+        const dir = served.owners.get(ref);
+        if (dir === undefined)
+          throw new AttuneError("NOT_FOUND", `there is no pack ${ref}`, { hint: suggestion(ref, registry.packs.keys()) });
+        if (dir === options.corePack)
+          throw new AttuneError("CONFLICT", "the core pack is part of attune", { hint: "attune pack eject core copies it out" });
+        write(disk.scans.get(dir)?.dir ?? dir);
+        return await persistently(() => reload(new Map([[dir, null]])));
       }),
     changeRules: (change) =>
       inTurn(async () => {
@@ -277,12 +282,4 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 function isSettled(change: DirectoryChange | null, now: number): boolean {
   return change === null || now - change.last >= settlingTime;
-}
-
-/** Each row with its definition: a pack's rule has it in its file, an API rule in the row itself. */
-function* rulesOf(packs: ReadonlyMap<string, LoadedPack>, rows: ReadonlyMap<string, StoredRule>) {
-  for (const row of rows.values()) {
-    const definition = row.definition ?? packs.get(row.ref.slice(0, row.ref.indexOf(".")))?.rules.get(row.ref);
-    if (definition) yield { definition, row };
-  }
 }

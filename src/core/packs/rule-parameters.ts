@@ -1,6 +1,6 @@
 import type { JsonObject, Problem } from "../plugin.ts";
 import type { FlatSchema, RuleDefinition } from "../registry.ts";
-import { checkTemplated } from "../schema.ts";
+import { checkTemplated } from "../schema/schema.ts";
 import { formatPath } from "../spot.ts";
 import { mistake, type Place, type PlaceOf } from "./problems.ts";
 

@@ -1,6 +1,6 @@
 import { jsonText } from "../json.ts";
 import type { Json, JsonObject, Sql } from "../plugin.ts";
-import type { RuleDefinition } from "../registry.ts";
+import type { LoadedPack, RuleDefinition } from "../registry.ts";
 import type { RuleRow } from "../registry-build.ts";
 
 /** Stores a rule made through the API; an existing one of that ref is left alone and false returned. */
@@ -107,4 +107,12 @@ export async function readRules(sql: Sql, refs: readonly string[] | null = null)
             action_params: row.action_params,
           },
   }));
+}
+
+/** Each row with its definition: a pack's rule has it in its file, an API rule in the row itself. */
+export function* rulesOf(packs: ReadonlyMap<string, LoadedPack>, rows: ReadonlyMap<string, StoredRule>) {
+  for (const row of rows.values()) {
+    const definition = row.definition ?? packs.get(row.ref.slice(0, row.ref.indexOf(".")))?.rules.get(row.ref);
+    if (definition) yield { definition, row };
+  }
 }

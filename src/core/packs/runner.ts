@@ -1,7 +1,9 @@
 import { extname } from "node:path";
 import { nearest } from "../errors.ts";
-import type { Registry, RuntimeDefinition } from "../registry.ts";
-import { isObject } from "../values.ts";
+import type { RuntimeDefinition } from "../registry.ts";
+import { extensionsOf } from "../runtimes/declared.ts";
+import { wordsOf } from "../runtimes/runtimes.ts";
+import type { NamedRuntime } from "../runtimes/set.ts";
 
 /** The words and file name endings by which components choose a runtime. */
 export interface RuntimeNames {
@@ -11,9 +13,10 @@ export interface RuntimeNames {
   readonly extensions: ReadonlyMap<string, string>;
 }
 
+/** The runtime's ref. Nothing provides an `unknown` one: that is the word, lower case, until something does. */
 export type RunnerChoice =
-  | { readonly runtime: string }
-  | { readonly runtime: null; readonly word: string; readonly near: string | undefined };
+  | { readonly runtime: string; readonly unknown: false }
+  | { readonly runtime: string; readonly unknown: true; readonly near: string | undefined };
 
 /** What the contract takes when neither `runner_type` nor the file's name says anything. */
 const DEFAULTS = { action: "shell", sensor: "native" } as const;
@@ -26,31 +29,33 @@ export function chooseRuntime(
   known: RuntimeNames,
 ): RunnerChoice {
   const byEnding = runnerType === null ? known.extensions.get(extname(entryPoint).toLowerCase()) : undefined;
-  if (byEnding !== undefined) return { runtime: byEnding };
-  const word = runnerType ?? DEFAULTS[kind];
-  const runtime = known.words.get(word.trim().toLowerCase());
-  return runtime === undefined ? { runtime: null, word, near: nearest(word, known.words.keys()) } : { runtime };
+  if (byEnding !== undefined) return { runtime: byEnding, unknown: false };
+  const word = (runnerType ?? DEFAULTS[kind]).trim().toLowerCase();
+  const runtime = known.words.get(word);
+  return runtime === undefined
+    ? { runtime: word, unknown: true, near: nearest(word, known.words.keys()) }
+    : { runtime, unknown: false };
 }
 
-export function runtimeNamesOf(registry: Pick<Registry, "runtimes" | "runtimeNames">): RuntimeNames {
+/** As the runtimes name themselves; a name that two claim is the first one's. */
+export function runtimeNamesOf(runtimes: Iterable<NamedRuntime>): RuntimeNames {
+  const words = new Map<string, string>();
   const extensions = new Map<string, string>();
-  for (const runtime of registry.runtimes.values()) {
-    for (const extension of runtime.extensions) addNew(extensions, withDot(extension), runtime.ref);
-  }
-  return { words: registry.runtimeNames, extensions };
+  for (const runtime of runtimes) addNames({ words, extensions }, runtime);
+  return { words, extensions };
 }
 
 /** The known names and those of the runtimes a pack brings itself. A name already taken keeps its meaning. */
 export function withPackRuntimes(known: RuntimeNames, runtimes: Iterable<RuntimeDefinition>): RuntimeNames {
   const words = new Map(known.words);
   const extensions = new Map(known.extensions);
-  for (const { ref, name, aliases, execution_config } of runtimes) {
-    for (const word of [ref, name, ...aliases]) addNew(words, word, ref);
-    const { interpreter } = execution_config;
-    const extension = isObject(interpreter) ? interpreter["file_extension"] : null;
-    if (typeof extension === "string" && extension !== "") addNew(extensions, withDot(extension), ref);
-  }
+  for (const definition of runtimes) addNames({ words, extensions }, { ...definition, extensions: extensionsOf(definition) });
   return { words, extensions };
+}
+
+function addNames(names: { words: Map<string, string>; extensions: Map<string, string> }, runtime: NamedRuntime): void {
+  for (const word of wordsOf(runtime)) addNew(names.words, word, runtime.ref);
+  for (const extension of runtime.extensions) addNew(names.extensions, withDot(extension), runtime.ref);
 }
 
 function withDot(extension: string): string {

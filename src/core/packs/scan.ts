@@ -91,14 +91,15 @@ export async function scanPack(dir: string, options: ScanOptions): Promise<Scann
     ...linked.maps,
     problems: withFrames(root, problems.sort(byPlace)),
     broken,
-    placeOf: placesIn(components),
+    placeOf: placesIn(components, manifest.places),
     cache: { states: new Map([...manifestFiles.states, ...files.states]), manifest, components, imports: code.known },
   };
 }
 
 /** Not made within the scan, since it would keep that one's variables, and so the scan before, and all before that. */
-function placesIn(components: ReadonlyMap<string, ReadComponent>): PlaceOf {
-  return (file, field, of = "value") => components.get(file)?.[of === "key" ? "keyPlaces" : "places"].get(field);
+function placesIn(components: ReadonlyMap<string, ReadComponent>, ofManifest: ReadManifest["places"]): PlaceOf {
+  return (file, field, of = "value") =>
+    file === "pack.yaml" ? ofManifest.get(field) : components.get(file)?.[of === "key" ? "keyPlaces" : "places"].get(field);
 }
 
 function realDirectory(dir: string): string {
@@ -117,7 +118,7 @@ function scanManifest(files: FileStates, guess: string, known: ReadManifest | un
     const problem = isMissing(error)
       ? mistake("pack.yaml", null, "pack.yaml is missing", `create it with the lines ref: ${guess} and version: "1.0.0"`)
       : unreadable("pack.yaml", error);
-    return { manifest: null, problems: [problem], refAt: null };
+    return { manifest: null, problems: [problem], refAt: null, places: new Map() };
   }
 }
 

@@ -1,7 +1,7 @@
 import { AttuneError } from "../errors.ts";
 import type { JsonObject, Problem } from "../plugin.ts";
 import type { FlatSchema } from "../registry.ts";
-import { normaliseSchema } from "../schema.ts";
+import { normaliseSchema } from "../schema/schema.ts";
 import { spotOf } from "../spot.ts";
 import type { PackDocument } from "./document.ts";
 import { mistake } from "./problems.ts";

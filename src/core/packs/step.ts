@@ -109,7 +109,7 @@ export function concernsRules({ plan }: Step): boolean {
   );
 }
 
-/** The packs whose mistakes may be others now: those of the steps, and those whose rules meet what has changed elsewhere. */
+/** The packs whose mistakes may be others now: those of the steps, and those that meet what has changed elsewhere. */
 export function packsToJudge(registry: Registry, steps: readonly Step[]): Iterable<string> {
   const changes = steps.flatMap((one) => one.plan?.changes ?? []);
   if (steps.some((one) => one.plan === null) || changes.some(({ change }) => change !== "changed")) return registry.packs.keys();
@@ -117,7 +117,15 @@ export function packsToJudge(registry: Registry, steps: readonly Step[]): Iterab
   const meeting = [...registry.rules.values()].filter(
     ({ definition }) => refs.has(definition.trigger) || refs.has(definition.action),
   );
-  return new Set([...steps.map((one) => one.ref), ...meeting.map((rule) => rule.definition.pack)]);
+  const restated = new Set(steps.filter((one) => one.plan?.manifestChanged).map((one) => one.ref));
+  const needing = [...registry.packs.values()].filter(({ manifest }) =>
+    manifest.dependencies.some((needed) => restated.has(needed.ref)),
+  );
+  return new Set([
+    ...steps.map((one) => one.ref),
+    ...meeting.map((rule) => rule.definition.pack),
+    ...needing.map((pack) => pack.ref),
+  ]);
 }
 
 /** Whether the operator has been told the same already. */

@@ -48,7 +48,7 @@ export function createVersions(registry: () => Registry, snapshots: Snapshots): 
   function read(hash: string, dir: string): Promise<ScannedPack> {
     const known = older.get(hash);
     if (known) return known;
-    const scanned = scanPack(dir, { runtimeNames: runtimeNamesOf(registry()) });
+    const scanned = scanPack(dir, { runtimeNames: runtimeNamesOf(registry().runtimes.values()) });
     older.set(hash, scanned);
     const [oldest] = older.keys();
     if (older.size > keptInMemory && oldest !== undefined) older.delete(oldest);

@@ -69,7 +69,8 @@ export async function watchPacks(scope: Scope, options: WatchOptions): Promise<v
   const isInteresting = (file: string) =>
     directories.some((dir) => isInside(dir, file) || isInside(file, dir)) ||
     links.some(({ target, through }) => isInside(target, file) || through.some((link) => isInside(file, link)));
-  const isIgnored = (file: string) => !isInteresting(file) || packDirsOf(file).some((dir) => isNoPart(path.relative(dir, file)));
+  const isIgnored = (file: string) =>
+    !isInteresting(file) || packDirsOf(file).some((dir) => isHidden(dir) || isNoPart(path.relative(dir, file)));
 
   // A directory that does not exist yet, or is a link, is found through the nearest one above it that is neither.
   const roots = [...new Set(directories.map(nearestDirectory))];
@@ -151,6 +152,11 @@ function remember(file: string, inodes: Map<string, bigint>): BigIntStats | unde
   if (stat && !stat.isDirectory()) inodes.set(file, stat.ino);
   else inodes.delete(file);
   return stat;
+}
+
+/** No pack, whatever is in it: packs that are about to be installed are made in such directories. */
+function isHidden(packDir: string): boolean {
+  return path.basename(packDir).startsWith(".");
 }
 
 function isNoPart(relative: string): boolean {

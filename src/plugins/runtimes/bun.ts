@@ -1,4 +1,6 @@
+import path from "node:path";
 import type { RuntimePlugin } from "../../core/plugin.ts";
+import { bunEnvironment } from "./bun-environment.ts";
 
 /**
  * TypeScript and JavaScript, run by the daemon's own executable, which is also Bun: nothing needs to be installed.
@@ -13,10 +15,11 @@ export function bun(preload: string): RuntimePlugin {
     aliases: ["typescript", "ts"],
     extensions: [".ts", ".mts"],
     probe: () => ({ path: process.execPath, version: Bun.version }),
-    launch: ({ entrypoint }) => ({
+    environment: bunEnvironment,
+    launch: ({ entrypoint, environment }) => ({
       // Without these flags Bun would install missing packages and obey .env and bunfig.toml of the pack.
       argv: [process.execPath, "run", "--no-install", "--no-env-file", "--config=/dev/null", "--preload", preload, entrypoint],
-      env: { BUN_BE_BUN: "1" },
+      env: { BUN_BE_BUN: "1", ...(environment ? { NODE_PATH: path.join(environment, "node_modules") } : {}) },
     }),
   };
 }

@@ -1,10 +1,10 @@
 import { Ajv, type ErrorObject, type Format, type ValidateFunction } from "ajv";
 import { fullFormats } from "ajv-formats/dist/formats.js";
+import type { Json } from "../plugin.ts";
+import { compileRegex } from "../regex.ts";
+import type { FlatSchema } from "../registry.ts";
 import { ownFormats } from "./formats.ts";
-import type { Json } from "./plugin.ts";
-import { compileRegex } from "./regex.ts";
-import type { FlatSchema } from "./registry.ts";
-import { toJsonSchema } from "./schema-keywords.ts";
+import { toJsonSchema } from "./keywords.ts";
 
 export type Validate = (values: Json) => readonly ErrorObject[];
 

@@ -1,6 +1,6 @@
-import type { Json, JsonObject } from "./plugin.ts";
-import type { FlatSchema } from "./registry.ts";
-import { isObject } from "./values.ts";
+import type { Json, JsonObject } from "../plugin.ts";
+import type { FlatSchema } from "../registry.ts";
+import { isObject } from "../values.ts";
 
 export const types: ReadonlySet<string> = new Set(["string", "integer", "number", "boolean", "array", "object", "null"]);
 

@@ -1,11 +1,11 @@
-import { AttuneError, nearest, toError } from "./errors.ts";
-import { isDeeperThan } from "./json.ts";
-import type { Json, JsonObject } from "./plugin.ts";
-import { compileRegex } from "./regex.ts";
-import type { FlatSchema } from "./registry.ts";
-import { keywords, types } from "./schema-keywords.ts";
-import { errorAt, formatPath, type Spot } from "./spot.ts";
-import { forbiddenKeys, isObject, ownValue, showValue } from "./values.ts";
+import { AttuneError, nearest, toError } from "../errors.ts";
+import { isDeeperThan } from "../json.ts";
+import type { Json, JsonObject } from "../plugin.ts";
+import { compileRegex } from "../regex.ts";
+import type { FlatSchema } from "../registry.ts";
+import { errorAt, formatPath, type Spot } from "../spot.ts";
+import { forbiddenKeys, isObject, ownValue, showValue } from "../values.ts";
+import { keywords, types } from "./keywords.ts";
 
 type Path = Spot["path"];
 type Refuse = (path: Path, message: string, hint?: string) => never;

@@ -1,26 +1,42 @@
-import { databaseHistory } from "../api/queries.ts";
-import type { DaemonStatus, OutputChunk, Services } from "../api/services.ts";
-import { AttuneError } from "./errors.ts";
-import type { Ingest } from "./events/ingest.ts";
-import type { Executor } from "./executions/executor.ts";
-import type { OutputBuffer } from "./executions/output.ts";
-import type { JobQueue } from "./executions/queue.ts";
-import { insertManual } from "./executions/store.ts";
-import { executionIdOfKey, newId } from "./ids.ts";
-import type { Reconciler } from "./packs/reconcile.ts";
-import { parameterProblems } from "./packs/rule-parameters.ts";
-import { insertApiRule, retireRule, setRuleEnabled } from "./packs/rule-store.ts";
-import type { ExecutionChange, ExecutionPlan, JsonObject, Storage } from "./plugin.ts";
-import type { Supervisor } from "./processes/supervisor.ts";
-import { type Action, allTriggers, findTrigger, packOf, type RuleDefinition, requireAction, snapshotOf } from "./registry.ts";
-import { suggestion } from "./registry-build.ts";
-import { usable } from "./runtimes.ts";
+import { databaseHistory } from "../../api/queries.ts";
+import type { DaemonStatus, Services } from "../../api/services.ts";
+import { AttuneError } from "../errors.ts";
+import { explainRule, viewOf } from "../events/explain.ts";
+import type { Ingest } from "../events/ingest.ts";
+import type { Executor } from "../executions/executor.ts";
+import { insertManual } from "../executions/store.ts";
+import { executionIdOfKey, newId } from "../ids.ts";
+import type { FileDifference } from "../packs/pack-files.ts";
+import type { PackVersion } from "../packs/pack-versions.ts";
+import type { Reconciler } from "../packs/reconcile.ts";
+import { parameterProblems } from "../packs/rule-parameters.ts";
+import { insertApiRule, retireRule, setRuleEnabled } from "../packs/rule-store.ts";
+import { writeBack } from "../packs/write-back.ts";
+import type { ExecutionPlan, JsonObject, Storage } from "../plugin.ts";
+import type { PluginState } from "../plugins/state.ts";
+import type { Supervisor } from "../processes/supervisor.ts";
+import {
+  type Action,
+  allTriggers,
+  findTrigger,
+  type LoadedPack,
+  packOf,
+  type RuleDefinition,
+  requireAction,
+  snapshotOf,
+} from "../registry.ts";
+import { suggestion } from "../registry-build.ts";
+import { usable } from "../runtimes/runtimes.ts";
+import type { ExecutionWatchers } from "./execution-watchers.ts";
+import { followOutput } from "./follow-output.ts";
+import type { PackConfigs } from "./pack-configs.ts";
+import type { PackEnvironments } from "./pack-environments.ts";
 import type { WantedSensor } from "./sensors.ts";
 
 export interface Engine {
   readonly storage: Storage;
   readonly reconciler: Reconciler;
-  readonly queue: JobQueue;
+  readonly environments: PackEnvironments;
   readonly executor: Executor;
   readonly ingest: Ingest;
   readonly sensors: Supervisor<WantedSensor>;
@@ -30,9 +46,15 @@ export interface Engine {
   readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
   /** Passes an execution through the filters of plugins; null: one of them refused it. */
   readonly plan: (plan: ExecutionPlan) => Promise<ExecutionPlan | null>;
-  readonly expireInSeconds: (action: Action) => number;
   /** Throws EXPRESSION_INVALID for a condition or a template that can't work. */
   readonly checkRule: (rule: RuleDefinition) => void;
+  readonly checkRuntimes: () => Promise<void>;
+  readonly configs: PackConfigs;
+  readonly plugins: { states(): readonly PluginState[] };
+  /** Throws NOT_FOUND. */
+  readonly findVersion: (pack: LoadedPack, word: string) => Promise<PackVersion>;
+  /** Brings what runs to a changed configuration. */
+  readonly configured: () => void;
 }
 
 /** What the engine offers to the API. */
@@ -45,6 +67,7 @@ export function createServices(engine: Engine): Services {
     history: databaseHistory(storage),
     status: engine.status,
     reload: (ref) => reconciler.reload(ref),
+    checkRuntimes: engine.checkRuntimes,
 
     async run({ action: ref, parameters, idempotencyKey }) {
       const action = requireAction(registry(), ref);
@@ -53,16 +76,20 @@ export function createServices(engine: Engine): Services {
       const checked = engine.checkParameters(action, parameters);
       const found = usable(registry(), action);
       if (!found.available) throw new AttuneError("RUNTIME_UNAVAILABLE", found.reason);
+      const standing = engine.environments.standing(action);
+      if (standing.status === "failed") throw new AttuneError("RUNTIME_UNAVAILABLE", standing.reason);
       const pack = registry().packs.get(action.pack);
       const snapshot = pack ? (snapshotOf(pack, ref)?.hash ?? null) : null;
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);
       const planned = await engine.plan({ id, action: ref, rule: null, event: null, parameters: checked });
       if (!planned) throw new AttuneError("REFUSED", "a plugin's execution:plan hook refused it");
       const final = planned.parameters === checked ? checked : engine.checkParameters(action, planned.parameters);
-      await storage.transaction(async (tx) => {
+      const tx = await storage.transaction(async (tx) => {
         const inserted = await insertManual(tx, { id, action: ref, parameters: final, snapshot });
-        if (inserted) await engine.queue.enqueue(tx, [{ id, expireInSeconds: engine.expireInSeconds(action) }]).done;
+        if (inserted) await engine.environments.held.enqueue(tx, [{ id, action }]).done;
+        return tx;
       });
+      engine.environments.held.settled(tx);
       executor.wake();
       return { id };
     },
@@ -107,6 +134,15 @@ export function createServices(engine: Engine): Services {
         requireRule(ref);
         await reconciler.changeRules(() => setRuleEnabled(storage, ref, enabled));
       },
+      explain(ref, event) {
+        const rule = requireRule(ref);
+        const packConfig = (pack: string) => {
+          const loaded = registry().packs.get(pack);
+          return loaded ? engine.configs.of(loaded).values : {};
+        };
+        const { checkParameters } = engine;
+        return explainRule({ checkParameters, packConfig }, registry(), rule, viewOf(rule, event));
+      },
       async delete(ref) {
         if (requireRule(ref).source === "pack") {
           throw new AttuneError("CONFLICT", `rule ${ref} belongs to pack ${packOf(ref)} and would come back with its file`, {
@@ -117,6 +153,41 @@ export function createServices(engine: Engine): Services {
       },
     },
 
+    versions: {
+      async diff(ref, from, to) {
+        const [before, after] = [
+          await engine.findVersion(requirePack(ref), from),
+          await engine.findVersion(requirePack(ref), to),
+        ];
+        return { from: before, to: after, files: (await import("../packs/pack-diff.ts")).diffPacks(before.dir, after.dir) };
+      },
+      async rollback(ref, word) {
+        const version = await engine.findVersion(requirePack(ref), word);
+        let files: readonly FileDifference[] = [];
+        const reports = await reconciler.rewrite(ref, (dir) => {
+          files = writeBack(version.dir, dir);
+        });
+        return { to: version, files, reports };
+      },
+    },
+
+    config: {
+      show(ref) {
+        const pack = requirePack(ref);
+        return { schema: pack.manifest.conf_schema, entries: engine.configs.of(pack).entries };
+      },
+      async set(ref, values) {
+        await engine.configs.set(requirePack(ref), values);
+        engine.configured();
+      },
+      async unset(ref, keys) {
+        await engine.configs.unset(requirePack(ref), keys);
+        engine.configured();
+      },
+    },
+
+    environments: engine.environments,
+    plugins: () => engine.plugins.states(),
     sensors: () => engine.sensors.states(),
     sensorLog: (ref) => engine.sensors.log(ref)?.all() ?? [],
     async *followSensorLog(ref, signal) {
@@ -135,6 +206,12 @@ export function createServices(engine: Engine): Services {
     },
   };
 
+  function requirePack(ref: string) {
+    const pack = registry().packs.get(ref);
+    if (pack) return pack;
+    throw new AttuneError("NOT_FOUND", `there is no pack ${ref}`, { hint: suggestion(ref, registry().packs.keys()) });
+  }
+
   function requireRule(ref: string) {
     const rule = registry().rules.get(ref);
     if (rule) return rule;
@@ -146,101 +223,5 @@ export function createServices(engine: Engine): Services {
     const status = rows[0]?.status;
     if (status === undefined) throw new AttuneError("NOT_FOUND", `there is no execution ${id}`);
     return status === "running" ? "running" : status === "requested" || status === "scheduled" ? "waiting" : "over";
-  }
-}
-
-/** Whoever waits for executions to start or to end. */
-export interface ExecutionWatchers {
-  changed(change: ExecutionChange): void;
-  /** Waits for changes, after a look at how it stands; rejects when `signal` is aborted. */
-  until(
-    id: string,
-    signal: AbortSignal,
-    what: "started" | "finished",
-    look: () => Promise<"waiting" | "running" | "over">,
-  ): Promise<void>;
-  over(id: string): Promise<void>;
-}
-
-export function createExecutionWatchers(): ExecutionWatchers {
-  const watchers = new Map<string, Set<(running: boolean) => void>>();
-
-  function watch(id: string, tell: (running: boolean) => void): () => void {
-    const set = watchers.get(id) ?? new Set();
-    watchers.set(id, set.add(tell));
-    return () => {
-      set.delete(tell);
-      if (set.size === 0 && watchers.get(id) === set) watchers.delete(id);
-    };
-  }
-
-  return {
-    changed(change) {
-      for (const tell of watchers.get(change.id) ?? []) tell(change.to === "running");
-    },
-    async until(id, signal, what, look) {
-      const reached = Promise.withResolvers<void>();
-      const stop = watch(id, (running) => {
-        if (!running || what === "started") reached.resolve();
-      });
-      const aborted = () => reached.reject(signal.reason);
-      signal.addEventListener("abort", aborted, { once: true });
-      try {
-        signal.throwIfAborted();
-        // Watching first and looking second leaves no gap for a change to fall into.
-        const now = await look();
-        if (now === "over" || (now === "running" && what === "started")) return;
-        await reached.promise;
-      } finally {
-        stop();
-        signal.removeEventListener("abort", aborted);
-      }
-    },
-    over(id) {
-      const ended = Promise.withResolvers<void>();
-      const stop = watch(id, (running) => {
-        if (running) return;
-        stop();
-        ended.resolve();
-      });
-      return ended.promise;
-    },
-  };
-}
-
-/** Chunks kept for a reader that is slower than the script. */
-const backlog = 1_000;
-
-/** Both streams as they come, until the execution is over. */
-async function* followOutput(
-  streams: { readonly stdout: OutputBuffer; readonly stderr: OutputBuffer },
-  over: Promise<void>,
-): AsyncGenerator<OutputChunk> {
-  const queue: OutputChunk[] = [];
-  let arrived = Promise.withResolvers<void>();
-  let ended = false;
-  const listen = (stream: "stdout" | "stderr") => {
-    const decoder = new TextDecoder();
-    return streams[stream].follow((chunk) => {
-      if (queue.length >= backlog)
-        queue.splice(0, backlog / 2, { stream, text: "\n[attune: left out here; the log has more]\n" });
-      queue.push({ stream, text: decoder.decode(chunk, { stream: true }) });
-      arrived.resolve();
-    });
-  };
-  const stops = [listen("stdout"), listen("stderr")];
-  void over.then(() => {
-    ended = true;
-    arrived.resolve();
-  });
-  try {
-    for (;;) {
-      for (let chunk = queue.shift(); chunk; chunk = queue.shift()) yield chunk;
-      if (ended) return;
-      await arrived.promise;
-      arrived = Promise.withResolvers<void>();
-    }
-  } finally {
-    for (const stop of stops) stop();
   }
 }

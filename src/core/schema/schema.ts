@@ -1,15 +1,15 @@
 import type { ErrorObject } from "ajv";
-import { AttuneError } from "./errors.ts";
-import type { Json, JsonObject } from "./plugin.ts";
-import type { FlatSchema } from "./registry.ts";
-import { keywords, ownKeywords } from "./schema-keywords.ts";
-import { explain, type Problem } from "./schema-problems.ts";
-import { makeCompiler, type Validate } from "./schema-validator.ts";
-import { errorAt } from "./spot.ts";
-import { forbiddenKeys, ownValue } from "./values.ts";
+import { AttuneError } from "../errors.ts";
+import type { Json, JsonObject } from "../plugin.ts";
+import type { FlatSchema } from "../registry.ts";
+import { errorAt } from "../spot.ts";
+import { forbiddenKeys, ownValue } from "../values.ts";
+import { keywords, ownKeywords } from "./keywords.ts";
+import { explain, type Problem } from "./problems.ts";
+import { makeCompiler, type Validate } from "./validator.ts";
 
-export { coerce } from "./schema-coerce.ts";
-export { normaliseSchema } from "./schema-normalise.ts";
+export { coerce } from "./coerce.ts";
+export { normaliseSchema } from "./normalise.ts";
 
 export interface Schema {
   /**

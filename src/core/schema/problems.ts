@@ -1,10 +1,10 @@
 import type { ErrorObject } from "ajv";
-import { nearest } from "./errors.ts";
+import { nearest } from "../errors.ts";
+import type { Json, JsonObject } from "../plugin.ts";
+import type { FlatSchema } from "../registry.ts";
+import { formatPath, type Spot } from "../spot.ts";
+import { isObject, ownValue, showValue } from "../values.ts";
 import { ownFormats } from "./formats.ts";
-import type { Json, JsonObject } from "./plugin.ts";
-import type { FlatSchema } from "./registry.ts";
-import { formatPath, type Spot } from "./spot.ts";
-import { isObject, ownValue, showValue } from "./values.ts";
 
 export interface Problem extends Spot {
   readonly message: string;

@@ -1,5 +1,5 @@
 import { Cron } from "croner";
-import { toError } from "./errors.ts";
+import { toError } from "../errors.ts";
 
 /** A `format` of parameters beyond those of JSON Schema. */
 interface TextFormat {

@@ -1,44 +1,63 @@
-import { variableName, withLaunchEnvironment } from "./environment.ts";
-import { AttuneError, toError } from "./errors.ts";
-import { createPace } from "./pace.ts";
-import { relocated } from "./packs/versions.ts";
-import type { Awaitable, JsonObject, Launch, LaunchTarget, Sql } from "./plugin.ts";
-import type { Child, ChildSpec } from "./processes/child.ts";
-import { createLineSplitter } from "./processes/lines.ts";
-import type { Wanted } from "./processes/supervisor.ts";
-import { allSensors, isActive, type Registry, type Rule, type Sensor, snapshotOf } from "./registry.ts";
-import { type Usable, usable } from "./runtimes.ts";
+import { variableName, withLaunchEnvironment } from "../environment.ts";
+import type { Standing } from "../environments/slot.ts";
+import { AttuneError, toError } from "../errors.ts";
+import { createPace } from "../pace.ts";
+import { relocated } from "../packs/versions.ts";
+import type { Awaitable, JsonObject, Launch, LaunchTarget, Sql } from "../plugin.ts";
+import type { Child, ChildSpec } from "../processes/child.ts";
+import { createLineSplitter } from "../processes/lines.ts";
+import type { Wanted } from "../processes/supervisor.ts";
+import { allSensors, isActive, type LoadedPack, type Registry, type Rule, type Sensor, snapshotOf } from "../registry.ts";
+import { type Usable, usable } from "../runtimes/runtimes.ts";
 
 /** A sensor that some active rule needs. */
 export interface WantedSensor extends Wanted {
   readonly sensor: Sensor;
   readonly rules: readonly Rule[];
   readonly usable: Usable;
+  /** Directory of the environment it runs in; null when it needs none, or has none yet. */
+  readonly environment: string | null;
+}
+
+/** What a sensor depends on besides the registry. */
+export interface SensorSurroundings {
+  /** Changes with the configuration of the pack. */
+  readonly configuration: (pack: LoadedPack) => string;
+  readonly environment: (sensor: Sensor) => Standing;
 }
 
 /** The sensors that should run: enabled ones with at least one active rule on one of their triggers. Pure. */
-export function wantedSensors(registry: Registry): WantedSensor[] {
+export function wantedSensors(registry: Registry, surroundings: SensorSurroundings): WantedSensor[] {
   const wanted: WantedSensor[] = [];
   for (const sensor of allSensors(registry)) {
     const pack = registry.packs.get(sensor.pack);
-    if (!sensor.enabled || pack?.manifest.enabled === false) continue;
+    if (!pack || !sensor.enabled || !pack.manifest.enabled) continue;
     const rules = sensor.triggers.flatMap((trigger) => registry.rulesByTrigger.get(trigger) ?? []).filter(isActive);
     if (rules.length === 0) continue;
     const revision = Bun.hash(rules.map(keyOf).join("\n")).toString(36);
     const found = usable(registry, sensor);
     // Another version of its runtime may start it differently.
-    const identity = `${sensor.hash} ${found.available ? found.runtime.revision : ""}`;
+    const runtime = found.available ? found.runtime.revision : "";
+    const standing = surroundings.environment(sensor);
+    const environment = standing.status === "ready" ? standing.dir : null;
+    const identity = `${sensor.hash} ${runtime} ${surroundings.configuration(pack)} ${environment ?? ""}`;
     wanted.push({
       ref: sensor.ref,
-      sensor: relocated(sensor, pack ? snapshotOf(pack, sensor.ref)?.dir : undefined),
+      sensor: relocated(sensor, snapshotOf(pack, sensor.ref)?.dir),
       rules,
       usable: found,
+      environment,
       identity: sensor.control === "stdin" ? identity : `${identity} ${revision}`,
       revision: sensor.control === "stdin" ? revision : null,
-      unavailable: found.available ? null : found.reason,
+      unavailable: found.available ? lacking(standing) : found.reason,
     });
   }
   return wanted;
+}
+
+function lacking(environment: Standing): string | null {
+  if (environment.status === "ready") return null;
+  return environment.status === "making" ? "its environment is being made" : environment.reason;
 }
 
 /** What a sensor is told of a rule, as text; rules live long and are asked for at each reload. */
@@ -110,7 +129,7 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
     inline: false,
     pack: { ref: sensor.pack, dir: sensor.dir },
     interpreter,
-    environment: null,
+    environment: wanted.environment,
   };
   const launch = await context.filterLaunch(await runtime.launch(target), target);
   if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");
@@ -156,6 +175,7 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
   const child = context.start({
     argv: launch.argv,
     packDir: sensor.dir,
+    environment: wanted.environment,
     cwd: launch.cwd ?? sensor.dir,
     env: {
       ...withLaunchEnvironment(context.environment(sensor.pack), launch.env),

@@ -1,7 +1,7 @@
-import { AttuneError, toError } from "./errors.ts";
-import type { Json, JsonObject } from "./plugin.ts";
-import type { FlatSchema } from "./registry.ts";
-import { showValue } from "./values.ts";
+import { AttuneError, toError } from "../errors.ts";
+import type { Json, JsonObject } from "../plugin.ts";
+import type { FlatSchema } from "../registry.ts";
+import { showValue } from "../values.ts";
 
 type Reading = { readonly value: Json } | { readonly problem: string };
 

@@ -1,8 +1,8 @@
-import { formatPosition } from "./errors.ts";
-import { isTerminal } from "./executions/states.ts";
-import type { ReloadReport } from "./packs/history.ts";
-import type { ExecutionChange, Logger } from "./plugin.ts";
-import type { ProcessState } from "./processes/supervisor.ts";
+import { formatPosition } from "../errors.ts";
+import { isTerminal } from "../executions/states.ts";
+import type { ReloadReport } from "../packs/history.ts";
+import type { ExecutionChange, Logger } from "../plugin.ts";
+import type { ProcessState } from "../processes/supervisor.ts";
 
 /**
  * One line for each reload, such as `core: ~1 action echo, 1 sensor restarted, 9 ms`, and one for each mistake in the pack,
@@ -63,4 +63,13 @@ export function announceSensor(log: Logger, state: ProcessState): void {
     ...(state.reason === null ? {} : { reason: state.reason }),
   };
   log[state.status === "backoff" || state.status === "unavailable" ? "warn" : "info"](`sensor ${state.status}`, fields);
+}
+
+/** `storage` and `events` describe what holds the data and what moves the events; `ms` is how long the start took. */
+export function announceReady(
+  log: Logger,
+  { url, storage, events, ms }: { url: string; storage: string; events: string; ms: number },
+): void {
+  const moved = events === "in-process" ? "in-process (set NATS_URL for JetStream)" : events;
+  log.info("ready", { url, storage, events: moved, ms: Math.round(ms) });
 }
