@@ -41,14 +41,6 @@ const mistakes: Readonly<Record<string, { readonly files: Record<string, string>
       at: /^actions\/b\.yaml:1:6$/,
       says: "duplicate.a",
     },
-    unknown_runtime: {
-      files: {
-        "actions/a.yaml": "ref: unknown_runtime.a\nentry_point: a.sh\nrunner_type: pyton\n",
-        "actions/a.sh": "#!/bin/sh\n",
-      },
-      at: /^actions\/a\.yaml:3:14$/,
-      says: "python",
-    },
     unknown_trigger: {
       files: { "rules/r.yaml": "ref: unknown_trigger.r\ntrigger_ref: core.intervaltimr\naction_ref: core.echo\n" },
       at: /^rules\/r\.yaml:2:14$/,

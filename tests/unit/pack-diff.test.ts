@@ -57,7 +57,6 @@ test.each([
   ["YAML syntax", { "actions/a.yaml": "ref: p.a\nentry_point: [\n" }],
   ["a wrong type", { "actions/a.yaml": "ref: p.a\nentry_point: a.sh\ntimeout: soon\n" }],
   ["a missing script", { "actions/a.yaml": "ref: p.a\nentry_point: gone.sh\n" }],
-  ["an unknown runtime", { "actions/a.yaml": "ref: p.a\nentry_point: a.sh\nrunner_type: cobol\n" }],
   ["a ref that was lost", { "actions/a.yaml": "entry_point: a.sh\n" }],
 ])("%s keeps the last good version, and the others of the pack go live", async (_, broken) => {
   const { live, edit } = await livePack();

@@ -27,13 +27,14 @@ export function addTest(command: Command, context: () => Context, setExitCode: (
       const { openWorkbench } = await import("../../core/testing/workbench.ts");
       const { testPack } = await import("../../core/testing/test-pack.ts");
       const began = performance.now();
+      await using log = problemLog(io);
       await using bench = await openWorkbench({
         packs: directories.map((directory) => path.resolve(io.cwd, directory)),
         config: shown.options.config,
         configured: false,
         cwd: io.cwd,
         env: io.env,
-        log: problemLog(io),
+        log,
         signal: io.signal,
       });
       const outcomes: PackOutcome[] = [];

@@ -42,11 +42,12 @@ async function explain(rule: string, event: GivenEvent, shown: Context): Promise
     return connect(shown).post<RuleExplanation>(`/rules/${segment(rule)}/test`, { event: body });
   }
   const { explainFile } = await import("../../core/testing/explain-file.ts");
-  return explainFile(file, event, {
+  await using log = problemLog(io);
+  return await explainFile(file, event, {
     config: shown.options.config,
     cwd: io.cwd,
     env: io.env,
-    log: problemLog(io),
+    log,
     signal: io.signal,
   });
 }

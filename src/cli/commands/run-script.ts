@@ -30,11 +30,12 @@ export async function runScript(
     const safe = io.terminal ? safeOutput(text) : text;
     written.push(stream === "stdout" ? io.out(safe) : io.err(safe));
   };
+  await using log = problemLog(io);
   const ended = await runFile(path.resolve(io.cwd, word), parameters, {
     config: shown.options.config,
     cwd: io.cwd,
     env: io.env,
-    log: problemLog(io),
+    log,
     signal: io.signal,
     timeout: options.timeout ?? null,
     streams(streams) {
