@@ -4,7 +4,7 @@ import { AttuneError } from "../../src/core/errors.ts";
 import type { HandlerOptions } from "../../src/core/events/handle.ts";
 import { createIngest, type IngestOptions } from "../../src/core/events/ingest.ts";
 import { silentLogger } from "../../src/core/log.ts";
-import type { Enforcement, EventMessage, ExecutionPlan, Sql, Transport } from "../../src/core/plugin.ts";
+import type { Enforcement, EventMessage, ExecutionPlan, Sql, Storage, Transport } from "../../src/core/plugin.ts";
 import { allSensors, type Sensor } from "../../src/core/registry.ts";
 import { createHandler, createPacks, createWork, eventOf, smallPack, withPostgres } from "../support/engine.ts";
 import { until } from "../support/until.ts";
@@ -114,6 +114,57 @@ describe("handling", () => {
     await e.handle(events);
     await Promise.all(Array.from({ length: 8 }, () => e.handle(events)));
     expect(await counts(e.db.storage)).toEqual(before);
+  });
+
+  test("with a free slot an execution is stored as running, and its job is never taken by another", async () => {
+    await using e = await engine({}, { all: rules.all });
+    const event = eventOf({ n: 1 });
+    const look = async (sql: Sql) =>
+      (
+        await sql.query(
+          `SELECT x.status, x.attempt, x.owner, j.state, j.start_after > now() AS later
+           FROM execution x JOIN attune_boss.job j ON j.id = x.id WHERE x.event_id = $1`,
+          [event.id],
+        )
+      ).rows;
+    const stored: unknown[] = [];
+    const storage: Storage = {
+      ...e.db.storage,
+      transaction: (run) =>
+        e.db.storage.transaction(async (tx) => {
+          const result = await run(tx);
+          stored.push(...(await look(tx)));
+          return result;
+        }),
+    };
+    await createHandler(e.db, e.packs, e, { storage })([event]);
+    expect(stored).toEqual([{ status: "running", attempt: 1, owner: e.owner, state: "created", later: true }]);
+    await until("it is over", async () => (await look(e.db.storage))[0]?.["status"] === "completed");
+    expect(await look(e.db.storage)).toMatchObject([{ attempt: 1, state: "completed" }]);
+  });
+
+  test("what was stored as running in a commit nobody heard of is run, once", async () => {
+    await using e = await engine({}, { all: rules.all });
+    let lost = false;
+    const storage: Storage = {
+      ...e.db.storage,
+      async transaction(run) {
+        const result = await e.db.storage.transaction(run);
+        if (lost) return result;
+        lost = true;
+        throw new AttuneError("DATABASE_UNAVAILABLE", "the connection was lost while committing", { retryable: true });
+      },
+    };
+    const handle = createHandler(e.db, e.packs, e, { storage });
+    const event = eventOf({ n: 1 });
+    await expect(handle([event])).rejects.toMatchObject({ retryable: true });
+    await handle([event]);
+    await until(
+      "it is over",
+      async () => (await e.db.storage.query("SELECT 1 FROM execution WHERE status = 'completed'")).rowCount === 1,
+    );
+    expect(e.changes.map(({ to }) => to)).toEqual(["running", "completed"]);
+    expect((await e.db.storage.query("SELECT attempt FROM execution")).rows).toEqual([{ attempt: 1 }]);
   });
 
   test("replays that race with the first delivery make one execution for each event and rule", async () => {

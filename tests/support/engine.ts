@@ -13,6 +13,7 @@ import { insertManual } from "../../src/core/executions/store.ts";
 import { newId } from "../../src/core/ids.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { migrate } from "../../src/core/migrate.ts";
+import { noConfig } from "../../src/core/pack-config.ts";
 import { createReconciler, type Reconciler, type ReconcilerOptions } from "../../src/core/packs/reconcile.ts";
 import { openSnapshots, type Snapshots } from "../../src/core/packs/snapshots.ts";
 import { createVersions } from "../../src/core/packs/versions.ts";
@@ -125,6 +126,7 @@ export interface TestWork {
   readonly queue: JobQueue;
   readonly executor: Executor;
   readonly changes: ExecutionChange[];
+  readonly owner: string;
   /** Stores an execution of `p.a` with its job, as the API does; returns its id. */
   submit(parameters?: JsonObject): Promise<string>;
 }
@@ -132,6 +134,7 @@ export interface TestWork {
 export async function createWork(db: TestDatabase, packs: TestPacks, options: Partial<ExecutorOptions> = {}): Promise<TestWork> {
   const queue = await openQueue(db.storage, db.scope.child("queue"));
   const changes: ExecutionChange[] = [];
+  const owner = options.owner ?? crypto.randomUUID();
   const executor = createExecutor({
     storage: db.storage,
     queue,
@@ -145,7 +148,7 @@ export async function createWork(db: TestDatabase, packs: TestPacks, options: Pa
       tempDir: packs.dir,
       grace: 200,
     },
-    owner: crypto.randomUUID(),
+    owner,
     concurrency: 4,
     outputLimit: 100_000,
     timeoutOf: (_pack, stated) => stated ?? 30,
@@ -158,6 +161,7 @@ export async function createWork(db: TestDatabase, packs: TestPacks, options: Pa
     queue,
     executor,
     changes,
+    owner,
     async submit(parameters = {}) {
       const id = newId();
       await db.storage.transaction(async (tx) => {
@@ -173,19 +177,21 @@ export async function createWork(db: TestDatabase, packs: TestPacks, options: Pa
 export function createHandler(
   db: TestDatabase,
   packs: TestPacks,
-  work: Pick<TestWork, "queue" | "executor">,
+  work: Pick<TestWork, "queue" | "executor" | "owner">,
   options: Partial<HandlerOptions> = {},
 ) {
   return createEventHandler({
     storage: db.storage,
     registry: () => packs.reconciler.registry,
     checkParameters: (action, values) => compileSchema(action.parameters).check(values),
-    packConfig: () => ({}),
+    packConfig: () => noConfig,
     enqueue: (tx, executions) =>
       work.queue.enqueue(
         tx,
-        executions.map(({ id }) => ({ id, expireInSeconds: 60 })),
+        executions.map(({ id, running }) => ({ id, expireInSeconds: 60, running })),
       ),
+    owner: work.owner,
+    reserve: (executions) => work.executor.reserve(executions.map(({ id }) => id)),
     claim: work.executor.claimWithin,
     accepted() {},
     plan: () => undefined,

@@ -14,6 +14,7 @@ import { createHooks } from "../hooks.ts";
 import type { Instance } from "../instance.ts";
 import { holdLease } from "../lease.ts";
 import { migrate } from "../migrate.ts";
+import { noConfig } from "../pack-config.ts";
 import { findVersion } from "../packs/pack-versions.ts";
 import { createReconciler } from "../packs/reconcile.ts";
 import { openSnapshots } from "../packs/snapshots.ts";
@@ -88,6 +89,7 @@ export async function startEngine(
   loading.catch(() => {});
 
   let databaseReachable = true;
+  let accepting = false;
   const storage = await storagePlugin.open(open("storage"));
   await migrate(storage, assets.migrations, log);
   await holdLease(storage, scope, {
@@ -101,6 +103,7 @@ export async function startEngine(
   const transport = await transportPlugin.open(open("transport"));
   const queue = await openQueue(storage, scope.child("queue"));
 
+  // From here to the first reload parts are put together; one that needs a later one reaches it by a function.
   const configs = await openPackConfigs({
     storage,
     seal: createSeal(instance.secretKey),
@@ -186,7 +189,9 @@ export async function startEngine(
     storage,
     registry: () => reconciler.registry,
     checkParameters,
-    packConfig: (pack) => withPack(pack, (loaded) => configs.of(loaded).values, {}),
+    packConfig: (pack) => withPack(pack, (loaded) => configs.of(loaded), noConfig),
+    owner: instance.owner,
+    reserve: (executions) => executor.reserve(environments.held.ready(executions).map(({ id }) => id)),
     enqueue: environments.held.enqueue,
     claim: (tx) => environments.held.within(tx, executor.claimWithin),
     accepted: (event) => void hooks.notify("event:accepted", event),
@@ -203,7 +208,6 @@ export async function startEngine(
     log,
   });
 
-  let accepting = false;
   const sensors = superviseSensors({ settings, storage, children, take: ingest.line, hooks, log });
 
   scope.defer(() => executor.stop(drainLimit));

@@ -8,8 +8,13 @@ import type { Action } from "../registry.ts";
  * When the environment is ready, or can't be made, they get their jobs.
  */
 export interface Held {
-  /** As of the queue; what has to wait is left out. */
-  enqueue(tx: Sql, executions: readonly { readonly id: string; readonly action: Action }[]): ReturnType<JobQueue["enqueue"]>;
+  /** As of the queue; what has to wait, and is not said to be running, is left out. */
+  enqueue(
+    tx: Sql,
+    executions: readonly { readonly id: string; readonly action: Action; readonly running?: boolean }[],
+  ): ReturnType<JobQueue["enqueue"]>;
+  /** Those of the executions that need not wait. */
+  ready<E extends { readonly action: Action }>(executions: readonly E[]): readonly E[];
   /** To be called after the end of a transaction that may have enqueued. */
   settled(tx: Sql): void;
   /** What claims within such a transaction, with {@link settled} at its end. */
@@ -59,14 +64,15 @@ export function createHeld(options: {
 
   const api: Held = {
     enqueue(tx, executions) {
-      const due = executions.filter(({ action }) => !options.mustWait(action));
+      const due = executions.filter(({ action, running }) => running || !options.mustWait(action));
       if (due.length < executions.length) heldAfter.set(tx, changes);
       if (due.length === 0) return { sent: Promise.resolve(), done: Promise.resolve() };
       return queue.enqueue(
         tx,
-        due.map(({ id, action }) => ({ id, expireInSeconds: options.expireInSeconds(action) })),
+        due.map(({ id, action, running = false }) => ({ id, expireInSeconds: options.expireInSeconds(action), running })),
       );
     },
+    ready: (executions) => executions.filter(({ action }) => !options.mustWait(action)),
     settled(tx) {
       const after = heldAfter.get(tx);
       heldAfter.delete(tx);

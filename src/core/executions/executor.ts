@@ -36,6 +36,11 @@ export interface Executor {
    * `settle` how its transaction ended; only then do they start.
    */
   claimWithin(tx: Sql): Promise<{ settle(committed: boolean): void }>;
+  /**
+   * Keeps slots for executions which the caller stores as running at once, with {@link ExecutorOptions.owner}, for as many
+   * of them as are free; none while older ones wait. That spares taking their jobs.
+   */
+  reserve(ids: readonly string[]): Reservation;
   /** Streams of an execution that runs here now. */
   output(id: string): { readonly stdout: OutputBuffer; readonly stderr: OutputBuffer } | undefined;
   /** Resolves when the execution is over and stored; at once when it does not run here. */
@@ -47,6 +52,13 @@ export interface Executor {
    * database that stays away: the next start settles what could not be stored.
    */
   stop(drain: number): Promise<void>;
+}
+
+export interface Reservation {
+  /** The executions there is a slot for. */
+  readonly ids: ReadonlySet<string>;
+  /** How the transaction that stored them ended, and which of them it made; only those start. */
+  settle(committed: boolean, made: readonly ClaimedExecution[]): void;
 }
 
 interface Claim {
@@ -74,7 +86,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const { storage, queue, owner, log } = options;
   const active = new Map<string, Active>();
   /** Claimed in transactions that broke: whether they were committed, only the database knows. */
-  const doubtful = new Map<string, ClaimedExecution>();
+  const doubtful = new Set<string>();
   /** Processes under way: what has ended but is not stored yet holds no slot. */
   let occupied = 0;
   let claiming = 0;
@@ -144,12 +156,13 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   /** After the end of the transaction that claimed. */
   async function begin({ ids, executions }: Claim, committed: boolean): Promise<void> {
-    const claimed = await executions.catch(() => []);
-    for (const execution of claimed) {
-      if (committed) launch(execution);
-      else doubtful.set(execution.id, execution);
+    if (!committed) {
+      for (const id of ids) doubtful.add(id);
+      return;
     }
-    if (!committed || claimed.length === ids.length) return;
+    const claimed = await executions;
+    for (const execution of claimed) launch(execution);
+    if (claimed.length === ids.length) return;
     // Jobs without an execution to run: it was cancelled, or the event had been stored before.
     const running = new Set(claimed.map((execution) => execution.id));
     const idle = ids.filter((id) => !running.has(id));
@@ -158,8 +171,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   /** Starts what was claimed after all. Only while no claim is under way, which might take the same jobs. */
   async function resolveDoubt(): Promise<void> {
-    const claimed = new Set(await storage.transaction((tx) => stillRunning(tx, [...doubtful.keys()], owner)));
-    const due = [...doubtful.values()].filter(({ id }) => claimed.has(id));
+    const due = await storage.transaction((tx) => stillRunning(tx, [...doubtful], owner));
     doubtful.clear();
     for (const execution of due) launch(execution);
   }
@@ -245,6 +257,20 @@ export function createExecutor(options: ExecutorOptions): Executor {
         claiming -= count;
         throw thrown;
       }
+    },
+    reserve(ids) {
+      const slots = waiting || looking ? 0 : Math.max(0, Math.min(ids.length, free()));
+      const reserved = new Set(ids.slice(0, slots));
+      claiming += slots;
+      return {
+        ids: reserved,
+        settle(committed, made) {
+          claiming -= slots;
+          if (committed) for (const execution of made) launch(execution);
+          else for (const id of reserved) doubtful.add(id);
+          if (doubtful.size > 0 || waiting) api.wake();
+        },
+      };
     },
     output: (id) => active.get(id),
     finished: async (id) => active.get(id)?.stored,

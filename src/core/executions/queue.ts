@@ -22,6 +22,8 @@ export interface QueuedJob {
   readonly id: string;
   /** Seconds after which pg-boss itself gives a claimed job up; must exceed the time the action may take. */
   readonly expireInSeconds: number;
+  /** Its execution is stored as running by whoever enqueues: nobody else is to take it before it has expired. */
+  readonly running?: boolean;
 }
 
 /** pg-boss refuses more than a day. */
@@ -37,8 +39,8 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
     warningQueueSize: 100_000,
   });
   // Without a listener, an error of its maintenance would end the process.
-  boss.on("error", (error) => scope.log.warn("pg-boss", { error: error.message }));
-  boss.on("warning", (warning) => scope.log.warn("pg-boss", { warning: warning.message }));
+  boss.on("error", (error) => scope.log.warn("the upkeep of the job queue failed and is tried again", { reason: error.message }));
+  boss.on("warning", (warning) => scope.log.warn("the job queue warns", { reason: warning.message }));
   scope.defer(() => boss.stop({ graceful: false }));
   await boss.start();
   if ((await boss.getQueue(queueName)) === null) {
@@ -47,7 +49,11 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
 
   return {
     enqueue(tx, jobs) {
-      const list = jobs.map((job) => ({ id: job.id, expireInSeconds: Math.min(longestExpiry, job.expireInSeconds) }));
+      const list = jobs.map(({ id, expireInSeconds, running }) => ({
+        id,
+        expireInSeconds: Math.min(longestExpiry, expireInSeconds),
+        ...(running && { startAfter: expireInSeconds }),
+      }));
       const sent = Promise.withResolvers<void>();
       const done = boss.insert(queueName, list, { db: transactionDatabase(tx, sent.resolve) }).then(() => {});
       return { sent: Promise.race([sent.promise, done]), done };
@@ -70,8 +76,11 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
   };
 }
 
-function pgBossDatabase(sql: Sql) {
-  return { executeSql: (text: string, values?: unknown[]) => sql.query<never>(text, values) };
+/** What pg-boss's own upkeep runs on. It sends several statements in one text with an empty list of values. */
+export function pgBossDatabase(sql: Sql) {
+  return {
+    executeSql: (text: string, values: unknown[] = []) => sql.query<never>(text, values.length === 0 ? undefined : values),
+  };
 }
 
 /** What runs for every event and execution is one statement each time, long and worth being planned once. */

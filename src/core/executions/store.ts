@@ -37,25 +37,28 @@ export async function insertManual(
   return rowCount === 1;
 }
 
+/** What the executor has to know, of the row `x`. */
+const claimedColumns = `x.id, x.action_ref AS action, x.rule_ref AS rule, x.event_id AS event, x.parameters, x.attempt, x.snapshot,
+  (SELECT e.trigger_ref FROM event e WHERE e.id = x.event_id) AS trigger`;
+
 /** Moves claimed executions to running. What is not scheduled any more (cancelled, already run) is left out. */
 export async function markRunning(tx: Sql, ids: readonly string[], owner: string): Promise<ClaimedExecution[]> {
   const { rows } = await tx.query<ClaimedExecution>(
     `UPDATE execution x SET status = 'running', owner = $2, started = clock_timestamp(), attempt = attempt + 1
      WHERE id = ANY($1::uuid[]) AND status = 'scheduled'
-     RETURNING id, action_ref AS action, rule_ref AS rule, event_id AS event, parameters, attempt, snapshot,
-       (SELECT e.trigger_ref FROM event e WHERE e.id = x.event_id) AS trigger`,
+     RETURNING ${claimedColumns}`,
     [ids, owner],
   );
   return rows;
 }
 
 /** Which of these are running for this owner. Waits for a transaction that is still at work on one of them. */
-export async function stillRunning(tx: Sql, ids: readonly string[], owner: string): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string }>(
-    "SELECT id FROM execution WHERE id = ANY($1::uuid[]) AND status = 'running' AND owner = $2 FOR UPDATE",
+export async function stillRunning(tx: Sql, ids: readonly string[], owner: string): Promise<ClaimedExecution[]> {
+  const { rows } = await tx.query<ClaimedExecution>(
+    `SELECT ${claimedColumns} FROM execution x WHERE x.id = ANY($1::uuid[]) AND x.status = 'running' AND x.owner = $2 FOR UPDATE`,
     [ids, owner],
   );
-  return rows.map((row) => row.id);
+  return rows;
 }
 
 /** Stores how executions ended, if this owner still has them. Statements go out together; the caller commits. */
