@@ -1,30 +1,24 @@
-import type { Json, JsonObject } from "../core/plugin.ts";
+import type { JsonObject } from "../core/plugin.ts";
 import type { FlatSchema } from "../core/registry.ts";
+import { holdsSecret, maskValue } from "../core/schema/secrets.ts";
 import { isObject } from "../core/values.ts";
 
-export const masked = "********";
-
-/** Replaces what the schema marks `secret: true`, at any depth, whatever its type; null stays null. */
-export function maskSecrets(schema: FlatSchema | JsonObject, values: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, Object.hasOwn(schema, name) ? maskValue(schema[name], value) : value]),
-  );
-}
-
-function maskValue(property: Json | undefined, value: Json): Json {
-  if (!isObject(property) || value === null) return value;
-  if (property["secret"] === true) return masked;
-  if (Array.isArray(value)) return value.map((item) => maskValue(property["items"], item));
-  const properties = property["properties"];
-  return isObject(value) && isObject(properties) ? maskSecrets(properties, value) : value;
-}
-
-/** The schema without the defaults of secret properties. */
+/** The schema without the defaults of secret properties, at any depth. */
 export function maskSchema(schema: FlatSchema): FlatSchema {
-  return Object.fromEntries(
-    Object.entries(schema).map(([name, property]) => [
-      name,
-      property["secret"] === true && "default" in property ? { ...property, default: masked } : property,
-    ]),
-  );
+  return Object.fromEntries(Object.entries(schema).map(([name, property]) => [name, maskDefaults(property)]));
+}
+
+function maskDefaults(property: JsonObject): JsonObject {
+  if (!holdsSecret(property)) return property;
+  const { default: fallback, items, properties } = property;
+  return {
+    ...property,
+    ...(fallback !== undefined && { default: maskValue(property, fallback) }),
+    ...(isObject(items) && { items: maskDefaults(items) }),
+    ...(isObject(properties) && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, inner]) => [name, isObject(inner) ? maskDefaults(inner) : inner]),
+      ),
+    }),
+  };
 }

@@ -1,6 +1,6 @@
 import type { ExecutionStatus, Json, JsonObject, Sql } from "../core/plugin.ts";
+import { maskSecrets } from "../core/schema/secrets.ts";
 import type { EnforcementRecord, EventRecord, ExecutionRecord, History, PackHistoryRecord } from "./history.ts";
-import { maskSecrets } from "./mask.ts";
 import type { Page, Slice } from "./paging.ts";
 
 /** Counting stops here: a total of millions is worth less to a reader than the time it takes. */

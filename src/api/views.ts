@@ -9,7 +9,8 @@ import {
   type Sensor,
   type Trigger,
 } from "../core/registry.ts";
-import { maskSchema, maskSecrets } from "./mask.ts";
+import { maskSecrets } from "../core/schema/secrets.ts";
+import { maskSchema } from "./mask.ts";
 import type { BrokenPack, ReloadReport, SensorState } from "./services.ts";
 
 /** The JSON of what is loaded: snake_case, in the fields clients know. */

@@ -1,5 +1,5 @@
 import { dlopen, ptr } from "bun:ffi";
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 
 const names = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
 const O_CLOEXEC = 0o2000000;
@@ -48,9 +48,14 @@ export function memoryFile(text: string): number {
   const fd = symbols.memfd_create(ptr(memoryFileName), MFD_CLOEXEC);
   if (fd < 0) throw new Error("no file descriptor left for a file in memory");
   const bytes = Buffer.from(text);
-  // At a position, which leaves the one the child starts from at 0.
-  for (let done = 0; done < bytes.byteLength; ) done += writeSync(fd, bytes, done, bytes.byteLength - done, done);
-  return fd;
+  try {
+    // At a position, which leaves the one the child starts from at 0.
+    for (let done = 0; done < bytes.byteLength; ) done += writeSync(fd, bytes, done, bytes.byteLength - done, done);
+    return fd;
+  } catch (thrown) {
+    closeSync(fd);
+    throw thrown;
+  }
 }
 
 const LOCK_EX = 2;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstatSync, statSync } from "node:fs";
+import { lstatSync, realpathSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { AttuneError, type Position, toError } from "./errors.ts";
@@ -132,4 +132,16 @@ function refuseForeignFile(file: string, code: Code): void {
       hint: `chown root ${file} && chmod go-w ${file}`,
     });
   }
+  // Whoever may write there can put another file in its place while it is read, and take it back before it is looked at.
+  for (const dir of new Set([path.dirname(file), path.dirname(realpathSync(file))])) {
+    const { uid, mode } = statSync(dir);
+    if (uid === 0 && ((mode & 0o022) === 0 || (mode & stickyBit) !== 0)) continue;
+    throw new AttuneError(code, "refused, since the daemon runs as root and others own or may write the file's directory", {
+      at: { file },
+      hint: `chown root ${dir} && chmod go-w ${dir}`,
+    });
+  }
 }
+
+/** Of a directory: only the owner of a file may replace it. */
+const stickyBit = 0o1000;

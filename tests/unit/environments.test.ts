@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createEnvironments, type Environments } from "../../src/core/environments/environments.ts";
 import type { EnvironmentPlace } from "../../src/core/environments/identity.ts";
 import { openEnvironmentStore } from "../../src/core/environments/store.ts";
+import { createTail } from "../../src/core/environments/tail.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import type { EnvironmentRecipe } from "../../src/core/plugin.ts";
 import { startChild } from "../../src/core/processes/child.ts";
@@ -327,6 +328,17 @@ test("one that was removed is made again when something needs it", async () => {
   await expect(environments.remove("q")).rejects.toThrow("pack q has no environment");
 });
 
+test("what is no pack has nothing to be removed", async () => {
+  using all = bench();
+  const environments = all.open();
+  const others = ["outside/a/b", "environments/.home/a/b", "environments/p/a/b"].map((name) => join(all.dir, name));
+  for (const dir of others) mkdirSync(dir, { recursive: true });
+  for (const name of ["../outside", "..", ".", "", ".home", "p/..", "p/../../outside"])
+    await expect(environments.remove(name)).rejects.toThrow("has no environment");
+  await environments.remove("p");
+  expect(others.map(existsSync)).toEqual([true, true, false]);
+});
+
 test("the manifest, the interpreter, the recipe's revision and the files that a manifest names decide; nothing else does", async () => {
   using all = bench({ recipe: { create: ({ dir }) => [{ argv: ["/bin/sh", "-c", 'touch "$1/x"', "-", dir] }] } });
   const environments = all.open();
@@ -346,4 +358,15 @@ test("the manifest, the interpreter, the recipe's revision and the files that a 
   expect(third).not.toBe(second);
   rmSync(join(base.packDir, "more.txt"));
   expect(await pathOf({ ...base })).not.toBe(second);
+});
+
+test("what an installer prints is kept without passwords, however it comes", () => {
+  const tail = createTail(10);
+  const write = (text: string) => tail.push(Buffer.from(text));
+  write("Looking in https://ada:p@ss");
+  write("word@index.example/simple and http://token@other\n");
+  write(`${"x".repeat(1_990)} https://ada:hush`);
+  write("@index.example\n");
+  expect(tail.lines()[0]).toBe("Looking in https://***@index.example/simple and http://***@other");
+  expect(tail.lines()[1]).toBe("x".repeat(500));
 });

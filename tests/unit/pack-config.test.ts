@@ -58,10 +58,10 @@ test("a pack without conf_schema takes any key, but none that leads into the eng
 
 test("what was sealed opens with the same key under the same name only", () => {
   const seal = createSeal(Buffer.alloc(32, 1).toString("base64url"));
-  const sealed = seal.close({ a: "ü" }, "x");
-  expect(sealed.toString("latin1")).not.toContain("a");
-  expect(seal.open(sealed, "x")).toEqual({ a: "ü" });
-  expect(seal.close({ a: "ü" }, "x")).not.toEqual(sealed);
+  const sealed = seal.close({ text: "hushed ü" }, "x");
+  expect(sealed.toString("latin1")).not.toContain("hushed");
+  expect(seal.open(sealed, "x")).toEqual({ text: "hushed ü" });
+  expect(seal.close({ text: "hushed ü" }, "x")).not.toEqual(sealed);
   const changed = Buffer.from(sealed);
   changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
   const other = createSeal(Buffer.alloc(32, 2).toString("base64url"));
@@ -72,4 +72,21 @@ test("what was sealed opens with the same key under the same name only", () => {
     () => seal.open(Buffer.alloc(3), "x"),
   ])
     expect(thrownBy(open)).toMatchObject({ code: "SECRET_UNREADABLE" });
+});
+
+test("a part that is secret makes the whole value secret, and what was set as one stays one", () => {
+  const deep: FlatSchema = { login: { type: "object", properties: { password: { type: "string", secret: true } } } };
+  const set = { login: { user: "ada", password: "hush" }, gone: "hush", open: "seen" };
+  const config = layerConfig({ ...deep, gone: { type: "string" }, open: {} }, layers({ set }), new Set(["gone"]));
+  expect(config.entries.map(({ key, secret }) => [key, secret])).toEqual([
+    ["gone", true],
+    ["login", true],
+    ["open", false],
+  ]);
+  expect(config.shown).toEqual({ login: "********", gone: "********", open: "seen" });
+  expect(layerConfig({}, layers({ set }), new Set(["gone"])).shown).toMatchObject({ gone: "********" });
+  // A weaker place that speaks instead was never secret.
+  expect(layerConfig({}, layers({ "pack.yaml": { gone: "plain" } }), new Set(["gone"])).shown).toEqual({ gone: "plain" });
+  const unfit = layerConfig({ gone: { type: "integer" } }, layers({ set: { gone: "hush" } }), new Set(["gone"]));
+  expect(unfit.entries).toMatchObject([{ value: null, problem: "set: gone: must be integer" }]);
 });

@@ -1,8 +1,9 @@
 import { type Context, Hono } from "hono";
 import { AttuneError } from "../../core/errors.ts";
 import type { ConfigEntry } from "../../core/pack-config.ts";
+import { masked } from "../../core/schema/secrets.ts";
 import { readJsonObject } from "../body.ts";
-import { masked, maskSchema } from "../mask.ts";
+import { maskSchema } from "../mask.ts";
 import { optionalObject, pathRef } from "../request.ts";
 import type { Services } from "../services.ts";
 

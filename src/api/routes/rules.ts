@@ -2,9 +2,8 @@ import { type Context, Hono } from "hono";
 import { AttuneError, nearest } from "../../core/errors.ts";
 import type { GivenEvent } from "../../core/events/explain.ts";
 import type { JsonObject } from "../../core/plugin.ts";
-import { findAction, type Rule } from "../../core/registry.ts";
+import type { Rule } from "../../core/registry.ts";
 import { readJsonObject } from "../body.ts";
-import { maskSecrets } from "../mask.ts";
 import {
   listed,
   notFound,
@@ -54,10 +53,7 @@ export function ruleRoutes(services: Services): Hono {
     .post("/rules/:ref/test", async (context) => {
       const rule = requireRule(services, pathRef(context));
       const event = readEvent(await readJsonObject(context.req.raw));
-      const explained = services.rules.explain(rule.definition.ref, event);
-      const schema = findAction(services.registry(), explained.action)?.parameters ?? {};
-      const parameters = explained.parameters && maskSecrets(schema, explained.parameters);
-      return context.json({ data: { ...explained, parameters } });
+      return context.json({ data: services.rules.explain(rule.definition.ref, event) });
     })
     .post("/rules/:ref/enable", setEnabled(true))
     .post("/rules/:ref/disable", setEnabled(false))

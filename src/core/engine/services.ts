@@ -1,11 +1,12 @@
 import { databaseHistory } from "../../api/queries.ts";
 import type { DaemonStatus, Services } from "../../api/services.ts";
 import { AttuneError } from "../errors.ts";
-import { explainRule, viewOf } from "../events/explain.ts";
+import { explainShown, viewOf } from "../events/explain.ts";
 import type { Ingest } from "../events/ingest.ts";
 import type { Executor } from "../executions/executor.ts";
 import { insertManual } from "../executions/store.ts";
 import { executionIdOfKey, newId } from "../ids.ts";
+import { noConfig } from "../pack-config.ts";
 import type { FileDifference } from "../packs/pack-files.ts";
 import type { PackVersion } from "../packs/pack-versions.ts";
 import type { Reconciler } from "../packs/reconcile.ts";
@@ -138,10 +139,10 @@ export function createServices(engine: Engine): Services {
         const rule = requireRule(ref);
         const packConfig = (pack: string) => {
           const loaded = registry().packs.get(pack);
-          return loaded ? engine.configs.of(loaded).values : {};
+          return loaded ? engine.configs.of(loaded) : noConfig;
         };
         const { checkParameters } = engine;
-        return explainRule({ checkParameters, packConfig }, registry(), rule, viewOf(rule, event));
+        return explainShown({ checkParameters, packConfig }, registry(), rule, viewOf(rule, event));
       },
       async delete(ref) {
         if (requireRule(ref).source === "pack") {
@@ -159,13 +160,14 @@ export function createServices(engine: Engine): Services {
           await engine.findVersion(requirePack(ref), from),
           await engine.findVersion(requirePack(ref), to),
         ];
-        return { from: before, to: after, files: (await import("../packs/pack-diff.ts")).diffPacks(before.dir, after.dir) };
+        const { diffVersions } = await import("../packs/version-diff.ts");
+        return { from: before, to: after, files: await diffVersions(before.dir, after.dir) };
       },
       async rollback(ref, word) {
         const version = await engine.findVersion(requirePack(ref), word);
         let files: readonly FileDifference[] = [];
-        const reports = await reconciler.rewrite(ref, (dir) => {
-          files = writeBack(version.dir, dir);
+        const reports = await reconciler.rewrite(ref, async (dir) => {
+          files = await writeBack(version.dir, dir);
         });
         return { to: version, files, reports };
       },

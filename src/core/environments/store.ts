@@ -1,6 +1,7 @@
 import { type Dirent, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { lstat, readdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { isPackRef } from "../paths.ts";
 import { removeTree } from "../remove-tree.ts";
 
 /** An environment that is whole. */
@@ -53,8 +54,9 @@ export function openEnvironmentStore(root: string): EnvironmentStore {
       .sort((a, b) => (a.made < b.made ? 1 : a.made > b.made ? -1 : numberOf(b.dir) - numberOf(a.dir)));
 
   const directories = (pack?: string) => {
-    if (pack !== undefined) return below(path.join(root, pack)).flatMap(below);
     const names = list(root).map((entry) => entry.name);
+    // Whoever asks may have been told any text: only what is listed here is a pack's.
+    if (pack !== undefined) return isPackRef(pack) && names.includes(pack) ? below(path.join(root, pack)).flatMap(below) : [];
     const left = names.filter((name) => name.startsWith(doomed)).map((name) => path.join(root, name));
     const packs = names.filter((name) => !name.startsWith("."));
     return [...packs.flatMap((name) => below(path.join(root, name)).flatMap(below)), ...left];

@@ -19,7 +19,7 @@ export function createTail(limit: number): Tail {
   return {
     push(chunk) {
       const parts = (rest + decoder.decode(chunk, { stream: true })).split(/[\r\n]+/);
-      rest = (parts.pop() ?? "").slice(-4 * longestLine);
+      rest = (parts.pop() ?? "").slice(0, 4 * longestLine);
       const lines = parts.map(clean).filter((line) => line !== "");
       kept = [...kept, ...lines].slice(-limit);
     },
@@ -33,7 +33,7 @@ export function createTail(limit: number): Tail {
 function clean(line: string): string {
   const text = stripVTControlCharacters(line).replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, " ");
   return text
-    .replace(/:\/\/[^/\s@]+@/g, "://***@")
+    .replace(/:\/\/[^/\s]+@/g, "://***@")
     .trimEnd()
     .slice(0, longestLine);
 }

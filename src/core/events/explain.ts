@@ -1,9 +1,10 @@
 import { AttuneError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { Json, JsonObject } from "../plugin.ts";
-import { type EventView, isActive, type Registry, type Rule } from "../registry.ts";
+import { type EventView, findAction, isActive, type Registry, type Rule } from "../registry.ts";
 import { compileConditions } from "./conditions.ts";
-import { type HandlerOptions, judgeRule, renderFor } from "./handle.ts";
+import { judgeRule } from "./handle.ts";
+import { parametersShown, type Rendering, renderFor } from "./render.ts";
 
 /** What became of one condition, and what it saw. `error`: it could not be evaluated. */
 export type ConditionReport = {
@@ -69,12 +70,7 @@ export function viewOf({ definition }: Rule, event: GivenEvent): EventView {
 }
 
 /** Judges one event as the daemon would and tells everything that led to the verdict. Nothing is stored and nothing runs. */
-export function explainRule(
-  options: Pick<HandlerOptions, "checkParameters" | "packConfig">,
-  registry: Registry,
-  rule: Rule,
-  event: EventView,
-): RuleExplanation {
+export function explainRule(options: Rendering, registry: Registry, rule: Rule, event: EventView): RuleExplanation {
   const { definition } = rule;
   const verdict = judgeRule(options, registry, rule, event);
   const fired = verdict.status === "fired";
@@ -87,6 +83,14 @@ export function explainRule(
     conditions: unlessInvalid(() => compileConditions(definition).map((condition) => condition.report(event))) ?? [],
     parameters: fired ? verdict.parameters : unlessInvalid(() => renderFor(options, rule, event)),
   };
+}
+
+/** The same with secrets masked, those of the action's parameters and those of the pack's configuration. */
+export function explainShown(options: Rendering, registry: Registry, rule: Rule, event: EventView): RuleExplanation {
+  const explained = explainRule(options, registry, rule, event);
+  const { parameters } = explained;
+  const action = findAction(registry, explained.action);
+  return { ...explained, parameters: parameters && parametersShown(options, action, rule, event, parameters) };
 }
 
 /** null when an expression fails or does not compile: the verdict's reason says so. */

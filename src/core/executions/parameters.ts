@@ -3,6 +3,7 @@ import { variableName } from "../environment.ts";
 import { AttuneError } from "../errors.ts";
 import type { Json, JsonObject } from "../plugin.ts";
 import type { Action, ParameterFormat } from "../registry.ts";
+import { holdsSecret } from "../schema/secrets.ts";
 
 /** How the parameters reach one run: a document for stdin, a document for a file, variables. */
 export interface Delivery {
@@ -53,7 +54,7 @@ function variables(action: Pick<Action, "parameters">, parameters: JsonObject) {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const size = Buffer.byteLength(text);
     if (
-      action.parameters[name]?.["secret"] === true ||
+      holdsSecret(action.parameters[name]) ||
       text.includes("\0") ||
       size > longestVariable ||
       total + size > largestEnvironment

@@ -40,7 +40,7 @@ export interface Reconciler {
    * Lets `write` change the files of a served pack, given its directory, while nothing is reloaded, and serves the outcome.
    * Throws NOT_FOUND for a pack that is not served and CONFLICT for the built-in core pack.
    */
-  rewrite(ref: string, write: (dir: string) => void): Promise<readonly ReloadReport[]>;
+  rewrite(ref: string, write: (dir: string) => Promise<void>): Promise<readonly ReloadReport[]>;
   /** Runs a change of rules in the database and serves the rules as they are after it. */
   changeRules(change: () => Promise<void>): Promise<void>;
 }
@@ -265,7 +265,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           throw new AttuneError("NOT_FOUND", `there is no pack ${ref}`, { hint: suggestion(ref, registry.packs.keys()) });
         if (dir === options.corePack)
           throw new AttuneError("CONFLICT", "the core pack is part of attune", { hint: "attune pack eject core copies it out" });
-        write(disk.scans.get(dir)?.dir ?? dir);
+        await write(disk.scans.get(dir)?.dir ?? dir);
         return await persistently(() => reload(new Map([[dir, null]])));
       }),
     changeRules: (change) =>

@@ -8,29 +8,44 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from "node:fs";
 import path from "node:path";
+import { AttuneError, toError } from "../errors.ts";
+import { breather } from "./breather.ts";
 import { differingFiles, type FileDifference, packFiles } from "./pack-files.ts";
 
 /**
  * Makes the pack in `dir` equal to that in `from`, file by file: each is put in place by a rename, and what differs in
- * nothing is not touched. What is no part of a pack, such as `.git` and installed packages, stays. Returns what it did.
+ * nothing is not touched. What is no part of a pack, such as `.git` and installed packages, stays. Returns what it did. Throws
+ * REFUSED when the files can't be written; done again it goes on where it ended.
  */
-export function writeBack(from: string, dir: string): readonly FileDifference[] {
-  const changes = differingFiles(packFiles(dir), packFiles(from));
-  const owner = lstatSync(dir);
-  for (const { path: relative, change } of changes) {
-    const target = path.join(dir, relative);
-    if (change === "removed") {
-      rmSync(target);
+export async function writeBack(from: string, dir: string): Promise<readonly FileDifference[]> {
+  const breathe = breather();
+  try {
+    const changes = differingFiles(await packFiles(dir), await packFiles(from));
+    const owner = statSync(dir);
+    // First what is in the way: a file where there is to be a directory, or the other way round.
+    for (const { path: relative } of changes.filter(({ change }) => change === "removed")) {
+      const target = path.join(dir, relative);
+      rmSync(target, { force: true });
       removeEmpty(path.dirname(target), dir);
-    } else {
+      await breathe();
+    }
+    for (const { path: relative } of changes.filter(({ change }) => change !== "removed")) {
+      const target = path.join(dir, relative);
       makeDirectory(path.dirname(target), owner);
       put(path.join(from, relative), target, owner);
+      await breathe();
     }
+    return changes;
+  } catch (thrown) {
+    throw new AttuneError("REFUSED", `the files in ${dir} can't be written: ${toError(thrown).message}`, {
+      hint: "the daemon's user must be able to write there; the same command again goes on where it ended",
+      cause: thrown,
+    });
   }
-  return changes;
 }
 
 interface Owner {

@@ -20,9 +20,9 @@ export interface OutputReaders {
 }
 
 export function openOutput(): OutputPipes {
-  const [stdoutRead, stdout] = pipe();
-  const [stderrRead, stderr] = pipe();
   const close = (...descriptors: readonly number[]) => descriptors.forEach((descriptor) => void closeSync(descriptor));
+  const [stdoutRead, stdout] = pipe();
+  const [stderrRead, stderr] = pipeOr(() => close(stdoutRead, stdout));
   return {
     stdout,
     stderr,
@@ -30,6 +30,16 @@ export function openOutput(): OutputPipes {
     read: (to) => [readPipe(stdoutRead, to.onStdout), readPipe(stderrRead, to.onStderr)],
     discard: () => close(stdoutRead, stderrRead),
   };
+}
+
+/** A pipe; when there is no descriptor left for one, `undo` gives back those that were for the same process. */
+export function pipeOr(undo: () => void): [number, number] {
+  try {
+    return pipe();
+  } catch (thrown) {
+    undo();
+    throw thrown;
+  }
 }
 
 export interface Reader {

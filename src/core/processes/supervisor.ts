@@ -1,3 +1,4 @@
+import { describeError } from "../errors.ts";
 import type { SensorStatus } from "../plugin.ts";
 import { failedRuns, type RestartPolicy, restartDelay } from "./backoff.ts";
 import type { Child, Exit } from "./child.ts";
@@ -111,7 +112,7 @@ function supervise<W extends Wanted>(ref: string, options: SupervisorOptions<W>)
     try {
       child = await options.start(wanted, lines.add);
     } catch (thrown) {
-      return thrown instanceof Error ? thrown.message : String(thrown);
+      return describeError(thrown);
     }
     enter("running", { pid: child.pid });
     let told: string | null = null;

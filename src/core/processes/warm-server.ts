@@ -1,10 +1,10 @@
 import { closeSync, openSync } from "node:fs";
-import { memoryFile, messageSockets, pipe, sendDescriptors } from "../libc.ts";
+import { memoryFile, messageSockets, sendDescriptors } from "../libc.ts";
 import type { Logger, WarmServer } from "../plugin.ts";
 import { attend, type Child, type ChildSpec, type Exit } from "./child.ts";
 import { createLineSplitter } from "./lines.ts";
 import type { Orphans } from "./orphans.ts";
-import { openOutput, readPipe } from "./output.ts";
+import { openOutput, pipeOr, readPipe } from "./output.ts";
 import { parseReply } from "./warm-replies.ts";
 
 /** One running fork server. */
@@ -32,8 +32,6 @@ interface Request {
   pid: number | null;
 }
 
-/** Milliseconds that a server may take to start a process before it is taken for stuck. */
-const startLimit = 10_000;
 const lineLimit = 4_096;
 
 /**
@@ -47,6 +45,8 @@ export function startForkServer(
     readonly start: (spec: ChildSpec) => Child;
     readonly environment: Readonly<Record<string, string>>;
     readonly orphans: Orphans;
+    /** Milliseconds that it may take to start a process before it is taken for stuck. */
+    readonly startLimit: number;
     readonly log: Logger;
   },
 ): ForkServer {
@@ -61,7 +61,10 @@ export function startForkServer(
   const tell = (line: string) => void (line !== "" && log.warn(line, { server: server.argv[0] }));
   const lines = createLineSplitter(lineLimit, tell, () => {});
   const [socket, theirSocket] = messageSockets();
-  const [answers, theirAnswers] = pipe();
+  const [answers, theirAnswers] = pipeOr(() => {
+    closeSync(socket);
+    closeSync(theirSocket);
+  });
   let process_: Child;
   try {
     process_ = options.start({
@@ -143,7 +146,7 @@ export function startForkServer(
       output.discard();
       return null;
     }
-    const stuck = setTimeout(() => process_.signal("SIGKILL"), startLimit);
+    const stuck = setTimeout(() => process_.signal("SIGKILL"), options.startLimit);
     const pid = await request.started.promise;
     clearTimeout(stuck);
     if (pid === null) {

@@ -13,13 +13,16 @@ export interface WarmStarts {
   start(spec: ChildSpec, server: WarmServer): Promise<Child>;
 }
 
-/** When a server that dies again and again is left alone. All in milliseconds. */
+/** When a server is given up. Times in milliseconds. */
 export interface WarmPolicy {
+  /** One that takes longer to start a process is stuck, and killed. */
+  readonly startLimit: number;
+  /** One that died so often `within` that time is left alone for the time of `rest`. */
   readonly deaths: number;
   readonly within: number;
   readonly rest: number;
 }
-const usualPolicy: WarmPolicy = { deaths: 3, within: 60_000, rest: 60_000 };
+const usualPolicy: WarmPolicy = { startLimit: 10_000, deaths: 3, within: 60_000, rest: 60_000 };
 
 const longestSweep = 10_000;
 /** Milliseconds that servers get to end by themselves. */
@@ -50,7 +53,7 @@ export function createWarmStarts(options: {
     const began = performance.now();
     if (began < place.restUntil || scope.signal.aborted) return;
     try {
-      const server = startForkServer(wanted, options);
+      const server = startForkServer(wanted, { ...options, startLimit: policy.startLimit });
       place.server = server;
       servers.add(server);
       void server.gone.then(({ planned }) => {

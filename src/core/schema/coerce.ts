@@ -2,6 +2,7 @@ import { AttuneError, toError } from "../errors.ts";
 import type { Json, JsonObject } from "../plugin.ts";
 import type { FlatSchema } from "../registry.ts";
 import { showValue } from "../values.ts";
+import { holdsSecret } from "./secrets.ts";
 
 type Reading = { readonly value: Json } | { readonly problem: string };
 
@@ -17,7 +18,7 @@ export function coerce(flat: FlatSchema, texts: Readonly<Record<string, string>>
     const property = Object.hasOwn(flat, name) ? flat[name] : undefined;
     const reading = readAs(typesOf(property), text);
     if ("value" in reading) return [name, reading.value];
-    problems.push(`${name}: ${property?.["secret"] === true ? "cannot be read as its type" : reading.problem}`);
+    problems.push(`${name}: ${holdsSecret(property) ? "cannot be read as its type" : reading.problem}`);
     return [name, null];
   });
   if (problems.length > 0) throw new AttuneError("PARAMETERS_INVALID", problems.join("; "));

@@ -5,6 +5,7 @@ import type { FlatSchema } from "../registry.ts";
 import { formatPath, type Spot } from "../spot.ts";
 import { isObject, ownValue, showValue } from "../values.ts";
 import { ownFormats } from "./formats.ts";
+import { holdsSecret } from "./secrets.ts";
 
 export interface Problem extends Spot {
   readonly message: string;
@@ -33,7 +34,7 @@ export function explain(flat: FlatSchema, given: JsonObject, error: ErrorObject)
     }
     default: {
       const [parameter] = path;
-      const isHidden = typeof parameter === "string" && holdsSecret(flat[parameter] ?? null);
+      const isHidden = typeof parameter === "string" && holdsSecret(flat[parameter]);
       const got = isHidden ? "" : `, got ${showValue(error.data as Json)}`;
       return { path, message: `${at}${demandOf(error)}${got}`, hint: hintFor(error) ?? about(flat, parameter), kind: "value" };
     }
@@ -108,9 +109,4 @@ function pathOf(pointer: string, given: JsonObject): (string | number)[] {
       value = Array.isArray(value) ? value[Number(key)] : isObject(value) ? ownValue(value, key) : undefined;
       return isIndex ? Number(key) : key;
     });
-}
-
-function holdsSecret(property: Json): boolean {
-  if (typeof property !== "object" || property === null) return false;
-  return (isObject(property) && property["secret"] === true) || Object.values(property).some(holdsSecret);
 }

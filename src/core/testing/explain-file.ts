@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { AttuneError } from "../errors.ts";
-import { explainRule, type GivenEvent, type RuleExplanation, viewOf } from "../events/explain.ts";
+import { explainShown, type GivenEvent, type RuleExplanation, viewOf } from "../events/explain.ts";
 import { isMistake } from "../packs/problems.ts";
 import { openWorkbench, type Workbench, type WorkbenchOptions } from "./workbench.ts";
 
@@ -24,7 +24,7 @@ export async function explainFile(
   const rule = bench.registry.rules.get(refIn(bench, path.relative(dir, real), path.relative(options.cwd, file)));
   if (!rule) throw new AttuneError("NOT_FOUND", `there is no rule in ${file}`);
   const judging = { checkParameters: bench.checkParameters, packConfig: bench.packConfig };
-  return explainRule(judging, bench.registry, rule, viewOf(rule, event));
+  return explainShown(judging, bench.registry, rule, viewOf(rule, event));
 }
 
 function refIn({ scans }: Workbench, relative: string, shown: string): string {

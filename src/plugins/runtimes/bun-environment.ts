@@ -13,16 +13,17 @@ export const bunEnvironment: EnvironmentRecipe = {
     const { pack, manifests, dir, settings } = target;
     if (!manifests.includes("package.json") || !(await asksForPackages(pack.dir))) return [];
     await copyManifests(target);
-    const registry = settings.npmRegistry === null ? [] : ["--registry", settings.npmRegistry];
+    // The address may have a password in it, and everybody on the machine sees arguments.
+    const registry = settings.npmRegistry === null ? {} : { BUN_CONFIG_REGISTRY: settings.npmRegistry };
     const locked = manifests.some((name) => locks.includes(name)) ? ["--frozen-lockfile"] : ["--no-save"];
     return [
       {
         argv: [
           ...([process.execPath, "install", "--cwd", dir, "--config=/dev/null", "--production", "--ignore-scripts"] as const),
           // A link to the cache would let a script change what other packs get.
-          ...["--no-progress", "--backend=copyfile", ...locked, ...registry],
+          ...["--no-progress", "--backend=copyfile", ...locked],
         ],
-        env: { BUN_BE_BUN: "1" },
+        env: { BUN_BE_BUN: "1", ...registry },
       },
     ];
   },

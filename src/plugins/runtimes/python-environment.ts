@@ -34,6 +34,7 @@ function withUv(uv: string, { interpreter, dir, settings }: EnvironmentTarget, p
         ...([uv, "pip", "install", "--no-config", "--no-progress", "--compile-bytecode"] as const),
         ...["--python", pythonOf(dir), ...sources(settings), ...packages],
       ] as const,
+      env: indexVariables(settings),
     },
   ];
 }
@@ -48,16 +49,18 @@ async function withPip({ interpreter, dir, settings }: EnvironmentTarget, packag
         ...([pythonOf(dir), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"] as const),
         ...["--progress-bar", "off", ...sources(settings), ...packages],
       ] as const,
+      env: indexVariables(settings),
     },
   ];
 }
 
-function sources({ index, findLinks, offline }: EnvironmentSettings): string[] {
-  return [
-    ...(index === null ? [] : ["--index-url", index]),
-    ...findLinks.flatMap((place) => ["--find-links", place]),
-    ...(offline ? ["--no-index"] : []),
-  ];
+/** The address may have a password in it, and everybody on the machine sees arguments. */
+function indexVariables({ index }: EnvironmentSettings): Record<string, string> {
+  return index === null ? {} : { PIP_INDEX_URL: index, UV_INDEX_URL: index };
+}
+
+function sources({ findLinks, offline }: EnvironmentSettings): string[] {
+  return [...findLinks.flatMap((place) => ["--find-links", place]), ...(offline ? ["--no-index"] : [])];
 }
 
 function findUv({ installer }: EnvironmentSettings): string | null {
@@ -71,7 +74,7 @@ function findUv({ installer }: EnvironmentSettings): string | null {
 
 /** Debian leaves these modules out of its python3 package, and the message of venv itself is about something else. */
 async function requireVenv(python: string, version: string): Promise<void> {
-  const { exitCode, stderr } = await execa(python, ["-c", "import venv, ensurepip"], { reject: false, timeout: 30_000 });
+  const { exitCode, stderr } = await execa(python, ["-I", "-c", "import venv, ensurepip"], { reject: false, timeout: 30_000 });
   if (exitCode === 0) return;
   const last = String(stderr ?? "")
     .trim()
