@@ -1,5 +1,6 @@
 import { AttuneError, type ErrorCode, toError } from "../core/errors.ts";
 import type { Json, JsonObject } from "../core/plugin.ts";
+import { definedOnly } from "../core/values.ts";
 import type { Context } from "./context.ts";
 import { type Endpoint, findDaemon } from "./find-daemon.ts";
 import { readServerSentEvents, type ServerSentEvent } from "./sse.ts";
@@ -46,7 +47,7 @@ export function connect(context: Context): Client {
       const rows = new Map<unknown, T>();
       for (let page = 1; rows.size < limit; page++) {
         const words = { ...query, page: String(page), page_size: String(Math.min(pageSize, limit)) };
-        const response = await request("GET", `${path}?${new URLSearchParams(defined(words))}`);
+        const response = await request("GET", `${path}?${new URLSearchParams(definedOnly(words))}`);
         const { items, pagination } = (await response.json()) as { items: T[]; pagination: { has_next: boolean } };
         // New rows push old ones onto the next page: what was seen already is not shown twice.
         for (const item of items) rows.set("id" in item ? item.id : "ref" in item ? item.ref : item, item);
@@ -131,10 +132,6 @@ async function failureOf(response: Response): Promise<AttuneError> {
 /** The code decides no more than the exit code here, so one of a newer daemon does no harm. */
 function codeOf(code: Json | undefined, status: number): ErrorCode {
   return typeof code === "string" ? (code as ErrorCode) : status === 404 ? "NOT_FOUND" : "INTERNAL";
-}
-
-function defined(query: Query): Record<string, string> {
-  return Object.fromEntries(Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** A ref or id as part of a path. */

@@ -34,7 +34,8 @@ export const groups: readonly Group[] = [
   },
   {
     name: "pack",
-    summary: "list, show, history, reload, create, validate, test, eject, install, update, uninstall, index",
+    summary:
+      "list, show, reload, config, history, diff, rollback, create, validate, test, eject, install, update, uninstall, index, env",
     load: async () => (await import("./commands/pack.ts")).packCommands,
   },
   { name: "action", summary: "list, show, run", load: async () => (await import("./commands/action.ts")).actionCommands },
@@ -58,7 +59,7 @@ export const groups: readonly Group[] = [
   },
   {
     name: "runtime",
-    summary: "list what scripts can be run with",
+    summary: "list, show, check: what scripts can be run with",
     load: async () => (await import("./commands/runtime.ts")).runtimeCommands,
   },
   {

@@ -8,10 +8,10 @@ import type { Io } from "./io.ts";
 /**
  * The parameters a command was given: those of `--params-json` (JSON text, or `-` for standard input), then each
  * `name=value` in the type its schema asks for. `name=@file` reads a file, `name=-` standard input, `name=@@x` is `@x`.
- * `name:=json` is a value of any type.
+ * `name:=json` is a value of any type. With `chomp`, a text loses the line break that files tend to end with.
  */
 export async function readParameters(
-  given: { pairs: readonly string[]; json: string | undefined; flag: string },
+  given: { pairs: readonly string[]; json: string | undefined; flag: string; chomp?: boolean },
   schema: FlatSchema,
   io: Io,
 ): Promise<JsonObject> {
@@ -21,7 +21,8 @@ export async function readParameters(
   for (const pair of given.pairs) {
     const equals = pair.indexOf("=");
     if (equals < 1) throw new AttuneError("USAGE", `${pair} is not of the form name=value`);
-    const text = await readValue(pair.slice(equals + 1), io);
+    const read = await readValue(pair.slice(equals + 1), io);
+    const text = given.chomp ? read.replace(/\r?\n$/, "") : read;
     if (equals > 1 && pair[equals - 1] === ":") values[pair.slice(0, equals - 1)] = parseJson(text, pair.slice(0, equals + 1));
     else texts[pair.slice(0, equals)] = text;
   }

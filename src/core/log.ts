@@ -32,12 +32,14 @@ export function createLogger(options: LogOptions): Logger {
 }
 
 /** The message, below it the lines of a file that it is about, and the hint. */
-function forPeople({ msg, hint, frame }: Record<string, unknown>): string {
+function forPeople({ msg, hint, frame, level: _, time: __, ...fields }: Record<string, unknown>): string {
   const message = escapeControls(String(msg ?? ""), "\n");
   const advice = hint === undefined ? "" : `hint: ${escapeControls(String(hint))}`;
   if (frame === undefined) return advice === "" ? message : `${message} (${advice})`;
   const lines = [...escapeControls(String(frame), "\n").split("\n"), ...(advice === "" ? [] : [advice])];
-  return [message, ...lines.map((line) => `    ${line}`)].join("\n");
+  const text = [message, ...lines.map((line) => `    ${line}`)].join("\n");
+  // A space and the fields follow what is returned: on a line of their own, not as if they stood in the file.
+  return Object.keys(fields).length === 0 ? text : `${text}\n   `;
 }
 
 function withoutFrame({ frame: _, ...fields }: Record<string, unknown>): Record<string, unknown> {

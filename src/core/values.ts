@@ -16,6 +16,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Only what has a value. */
+export function definedOnly<T>(record: Readonly<Record<string, T | undefined>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter((entry): entry is [string, T] => entry[1] !== undefined));
+}
+
 /** The value of a key, never that of something inherited. */
 export function ownValue(object: Readonly<JsonObject>, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;

@@ -1,6 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { tmpdir } from "node:os";
+import { PgBoss } from "pg-boss";
 import { loadAssets } from "../../src/assets.ts";
+import { pgBossDatabase } from "../../src/core/executions/queue.ts";
 import { holdLease } from "../../src/core/lease.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { migrate } from "../../src/core/migrate.ts";
@@ -129,4 +131,19 @@ describe("the lease of a database", () => {
     expect(new Set(answers)).toEqual(new Set([true]));
     await Promise.all(holders.map((scope) => scope.end()));
   });
+});
+
+test("the upkeep of the job queue runs: jobs that ended long ago are removed", async () => {
+  await using db = await emptyDatabase();
+  const boss = new PgBoss({ schema: "attune_boss", db: pgBossDatabase(db.storage), schedule: false, supervise: false });
+  await boss.start();
+  db.scope.defer(() => boss.stop({ graceful: false }));
+  await boss.createQueue("execution", { deleteAfterSeconds: 60 });
+  const [old, recent] = [crypto.randomUUID(), crypto.randomUUID()];
+  await boss.insert("execution", [{ id: old }, { id: recent }]);
+  await boss.fetch("execution", { batchSize: 2 });
+  await boss.complete("execution", [old, recent]);
+  await db.storage.query("UPDATE attune_boss.job SET completed_on = now() - interval '1 hour' WHERE id = $1", [old]);
+  await boss.supervise("execution");
+  expect((await db.storage.query<{ id: string }>("SELECT id FROM attune_boss.job")).rows).toEqual([{ id: recent }]);
 });

@@ -135,7 +135,7 @@ test("a start with a broken file serves what worked last; without the file nothi
 test("a plugin that needs long at the start comes later, and the others do not wait for it", async () => {
   await using live = await project({
     "plugins/quick.ts": runtime("quick"),
-    "plugins/slow.ts": `await Bun.sleep(4_000);\n${runtime("slow")}`,
+    "plugins/slow.ts": `await Bun.sleep(2_500);\n${runtime("slow")}`,
   });
   expect(live.plugins.runtimes.map((one) => one.ref)).toEqual(["local.quick"]);
   await until("the slow one serves", () => live.served.at(-1)?.includes("local.slow"), { timeout: 30_000 });

@@ -203,7 +203,8 @@ export default defineConfig({ environments: { findLinks: ["links"], offline: tru
       files: { "links/readme.txt": "" },
     });
     writeWheel(join(project.dir, "links"), "sunny", "1.0", "word = 'bright'\n");
-    const { code, stdout } = await project.cli("pack", "test", "packs/wheels");
+    const { code, stdout, stderr } = await project.cli("pack", "test", "packs/wheels");
+    expect(stderr).toMatch(/^environment of wheels: python [\d.]+: being made\n.*: ready in [\d.]+ s\n$/);
     expect(stdout).toMatch(/\n2 passed, 0 failed \(/);
     expect(code).toBe(0);
 

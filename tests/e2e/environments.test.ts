@@ -192,6 +192,14 @@ describe("while an environment is made", () => {
     ]);
     expect(await sensor(daemon)).toMatchObject({ status: "unavailable", reason: "its environment is being made" });
 
+    await using run = Bun.spawn(daemon.project.command(["run", "g.a"]), {
+      ...{ cwd: daemon.project.dir, env: daemon.project.env, stdout: "ignore", stderr: "pipe" },
+    });
+    const note = (await run.stderr.getReader().read()).value;
+    expect(new TextDecoder().decode(note)).toBe("waiting until the environment of g is made: attune pack env list\n");
+    run.kill();
+    await run.exited;
+
     await until("the installer works", () => existsSync(join(scratch.path, "installers")));
     await daemon.kill9();
     await daemon.restart();
@@ -204,10 +212,10 @@ describe("while an environment is made", () => {
     writeFileSync(join(scratch.path, "go"), "");
     const { path } = await standsAs(daemon, "g", "ready");
     for (const id of waiting) expect((await completed(daemon, id)).result.stdout).toBe("one\n");
-    // Those two, one for the event, and one for the line of the sensor that has started meanwhile.
+    // Those two, the one that was followed, one for the event, and one for the line of the sensor that has started meanwhile.
     const all = await until("all are over", async () => {
       const found = await daemon.get<(Execution & { action_ref: string })[]>("/executions?action_ref=g.a");
-      return found.length === 4 && found.every(({ status }) => status === "completed") && found;
+      return found.length === 5 && found.every(({ status }) => status === "completed") && found;
     });
     expect(all.every(({ result }) => result.stdout === "one\n")).toBe(true);
     expect((await sensor(daemon)).status).toBe("running");

@@ -2,6 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { startDaemon } from "../support/daemon.ts";
+import { writePack } from "../support/packs.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(120_000);
@@ -13,6 +14,7 @@ conf_schema:
   region: { type: string, default: eu }
   retries: { type: integer, minimum: 0 }
   token: { type: string, secret: true }
+  login: { type: object, properties: { password: { type: string, secret: true, default: unsaid } } }
 config:
   retries: 1
 `,
@@ -32,11 +34,13 @@ printf '{"all":%s,"file":%s,"retries":"%s","token":"%s"}' "$ATTUNE_PACK_CONFIG" 
 test("a pack's configuration is layered, checked, live, and reaches templates, actions and sensors", async () => {
   await using daemon = await startDaemon({
     packs,
+    files: { "token.txt": "hush hush\n" },
     config: 'export default { packs: { config: { p: { retries: 2, token: "from file" } } } };\n',
   });
   const config = async (...args: string[]) => daemon.cli("pack", "config", "p", ...args);
   const rows = async () => (await config("-o", "json")).json<{ key: string; value: unknown; origin: string }[]>();
   expect((await rows()).map(({ key, value, origin }) => [key, value, origin])).toEqual([
+    ["login", null, null],
     ["region", "eu", "conf_schema"],
     ["retries", 2, "attune.config.ts"],
     ["token", "********", "attune.config.ts"],
@@ -46,7 +50,7 @@ test("a pack's configuration is layered, checked, live, and reaches templates, a
   const log = async () => (await daemon.cli("sensor", "logs", "p.s")).stdout;
   await until("the sensor runs", async () => (await log()).includes("region eu"));
 
-  const set = await config("set", "region=us-1", "retries=5", "token=hush hush");
+  const set = await config("set", "region=us-1", "retries=5", "token=@token.txt");
   expect(set.stderr).toBe("");
   expect(set.code).toBe(0);
   expect(set.stdout).not.toContain("hush");
@@ -87,4 +91,39 @@ test("a pack's configuration is layered, checked, live, and reaches templates, a
   expect(JSON.stringify(await shown())).toContain('"token":"from file"');
   expect((await config("unset", "token")).code).toBe(3);
   expect(readFileSync(join(daemon.project.dataDir, "secret.key"), "utf8").trim()).toHaveLength(43);
+});
+
+test("a secret is shown by no route, also when only a part is one, when the schema forgets it, and when a rule fails over it", async () => {
+  await using daemon = await startDaemon({ packs });
+  const set = await daemon.cli("pack", "config", "p", "set", 'login={"user":"ada","password":"hush1"}', "token=hush2");
+  expect(set.stderr).toBe("");
+  const event = join(writePack(daemon.dir, { "event.json": "{}" }), "event.json");
+  const everything = async () => {
+    const shown = [set.stdout, daemon.log()];
+    for (const path of ["/packs/p/config", "/actions", "/rules", "/enforcements", "/executions?action_ref=p.show"]) {
+      shown.push(JSON.stringify(await daemon.get(path)));
+    }
+    shown.push((await daemon.cli("rule", "test", "p.leak", "--event", event, "-o", "json")).stdout);
+    return shown.join("\n");
+  };
+  daemon.project.writePacks({
+    "p/actions/count.yaml": "ref: p.count\nrunner_type: shell\nentry_point: cat\nparameters:\n  n: { type: integer }\n",
+    "p/rules/leak.yaml": 'ref: p.leak\ntrigger_ref: t\naction_ref: count\naction_params: { n: "{{ pack.config.token }}" }\n',
+  });
+  await until("the rule is there", async () =>
+    (await daemon.get<{ ref: string }[]>("/rules")).some(({ ref }) => ref === "p.leak"),
+  );
+  await daemon.cli("trigger", "emit", "p.t");
+  await until("it has failed", async () =>
+    (await daemon.get<{ status: string }[]>("/enforcements")).some(({ status }) => status === "failed"),
+  );
+  expect(await everything()).not.toMatch(/hush|unsaid/);
+
+  daemon.project.writePacks({ "p/pack.yaml": "ref: p\nversion: 2.0.0\n" });
+  await until("the schema is gone", async () => JSON.stringify(await daemon.get("/packs/p")).includes("2.0.0"));
+  expect(await everything()).not.toMatch(/hush/);
+  const { result } = (await daemon.cli("run", "p.show", "-o", "json")).json<{
+    result: { data: { token: string; all: object } };
+  }>();
+  expect(result.data).toMatchObject({ all: {}, token: "" });
 });

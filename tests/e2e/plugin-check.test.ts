@@ -30,6 +30,9 @@ test("attune plugin check tells each promise that is kept or broken, without a d
   expect(good.stdout).toEndWith("\nplugins/awk.ts is a runtime plugin: 10 of 10 ok\n");
   expect(good.code).toBe(0);
 
+  const unscripted = await project.cli("plugin", "check", "plugins/awk.ts");
+  expect(unscripted).toMatchObject({ code: 0, stderr: "no script was run: --script FILE runs one\n" });
+
   const bad = await project.cli("plugin", "check", "plugins/bad.ts");
   expect(bad.code).toBe(1);
   const mistake = "plugins/bad.ts:5:3: error: launch gave something that has no argv, the list of program and arguments\n";

@@ -1,8 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { PluginState } from "../../src/core/plugins/state.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
+import { saveByRename } from "../support/packs.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(90_000);
@@ -26,13 +27,7 @@ const packs = {
     'ref: demo.on_beat\ntrigger_ref: demo.beat\naction_ref: demo.note\naction_params: { args: "{{ event.payload.args }}" }\n',
 };
 
-/** Puts a file of the project in place as editors do. */
-function save(daemon: TestDaemon, file: string, text: string): void {
-  const path = join(daemon.dir, file);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.tmp~`, text);
-  renameSync(`${path}.tmp~`, path);
-}
+const save = (daemon: TestDaemon, file: string, text: string) => saveByRename(join(daemon.dir, file), text);
 const plugin = (daemon: TestDaemon, name: string) => daemon.get<PluginState>(`/plugins/${name}`);
 const output = async (daemon: TestDaemon) => (await daemon.cli("run", "demo.hello")).stdout;
 const sensor = (daemon: TestDaemon) =>
@@ -120,33 +115,13 @@ test("a runtime is one file: dropped, edited, broken, fixed, removed and brought
       9,
       null,
     ],
-    [
-      "hang",
-      second.replace("export", "for (;;);\nexport"),
-      "it has not finished loading after 10 s",
-      1,
-      1,
-      "a loop without end, or a promise that nothing settles",
-    ],
-    [
-      "probe",
-      second.replace("api: 1,", "api: 1, probe: () => new Promise(() => {}),"),
-      "`probe` has not answered after 10 s",
-      3,
-      24,
-      "a loop without end, or a promise that nothing settles",
-    ],
   ];
   for (const [what, text, message, line, column, hint] of mistakes) {
     save(daemon, "plugins/awk.ts", text);
-    const shown = await until(
-      `the mistake is shown: ${what}`,
-      async () => {
-        const found = await plugin(daemon, "awk");
-        return found.error?.message === message && found;
-      },
-      { timeout: 20_000 },
-    ).catch(async (thrown) => {
+    const shown = await until(`the mistake is shown: ${what}`, async () => {
+      const found = await plugin(daemon, "awk");
+      return found.error?.message === message && found;
+    }).catch(async (thrown) => {
       throw new Error(`${thrown}\n${JSON.stringify(await plugin(daemon, "awk"))}`);
     });
     expect(shown).toMatchObject({
@@ -183,6 +158,28 @@ test("a runtime is one file: dropped, edited, broken, fixed, removed and brought
 
   save(daemon, "plugins/awk.ts", awk);
   await until("the sensor is back", async () => (await sensor(daemon)).status === "running");
+  expect(await output(daemon)).toBe("hello 1 \n");
+});
+
+test("a plugin that never ends loading, or never answers, is named when the time is up, while the last good version serves", async () => {
+  const named = (name: string) => awk.replace('"awk", api', `"${name}", api`).replace('[".awk"]', "[]");
+  await using daemon = await startDaemon({
+    packs: { ...packs, "demo/actions/hello.yaml": "ref: demo.hello\nrunner_type: hang\nentry_point: hello.awk\n" },
+    files: { "plugins/hang.ts": named("hang"), "plugins/silent.ts": named("silent") },
+  });
+  save(daemon, "plugins/hang.ts", named("hang").replace("export", "for (;;);\nexport"));
+  save(daemon, "plugins/silent.ts", named("silent").replace("api: 1,", "api: 1, probe: () => new Promise(() => {}),"));
+  const hint = "a loop without end, or a promise that nothing settles";
+  const mistakes: [name: string, message: string, line: number, column: number][] = [
+    ["hang", "it has not finished loading after 10 s", 1, 1],
+    ["silent", "`probe` has not answered after 10 s", 3, 27],
+  ];
+  for (const [name, message, line, column] of mistakes) {
+    await until(`it is named: ${name}`, async () => (await plugin(daemon, name)).error?.message === message, { timeout: 20_000 });
+    const file = join(daemon.dir, `plugins/${name}.ts`);
+    expect(await plugin(daemon, name)).toMatchObject({ status: "last good version", error: { file, line, column, hint } });
+    expect(daemon.log()).toContain(`plugins/${name}.ts:${line}:${column}: plugin ${name}: ${message}`);
+  }
   expect(await output(daemon)).toBe("hello 1 \n");
 });
 
@@ -318,12 +315,9 @@ test("hooks: their order, and one that throws, hangs, returns nothing or blocks 
     '    "process:launch": () => new Promise(() => {}),',
     "5:5: hook process:launch of plugin a failed: no answer within 5000 ms",
   );
-  // The daemon stands still while it runs; the thread beside it says why.
-  save(
-    daemon,
-    "plugins/a.ts",
-    hooks("a", '    "execution:state"() { for (const end = Date.now() + 8_000; Date.now() < end; ); },'),
-  );
+  // The daemon stands still while it runs, once; the thread beside it says why.
+  const blocks = '    "execution:state"() { for (end ||= Date.now() + 8_000; Date.now() < end; ); },';
+  save(daemon, "plugins/a.ts", `let end = 0;\n${hooks("a", blocks)}`);
   await until("it is in force", async () => (await plugin(daemon, "a")).hooks[0] === "execution:state");
   await daemon.cli("run", "p.order");
   expect(daemon.log()).toMatch(/attune: hook execution:state of plugin a blocks the daemon/);

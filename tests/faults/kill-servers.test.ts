@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 
 setDefaultTimeout(120_000);
 
-const rounds = 3;
+const rounds = 2;
 
 let servers: Servers;
 beforeEach(async () => {

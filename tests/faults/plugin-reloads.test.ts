@@ -1,7 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { startDaemon, type TestDaemon } from "../support/daemon.ts";
+import { startDaemon } from "../support/daemon.ts";
+import { saveByRename } from "../support/packs.ts";
 import { anonymousBytes } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
@@ -20,12 +21,6 @@ export default defineRuntime({
 });
 `;
 
-function save(daemon: TestDaemon, version: number): void {
-  const path = join(daemon.dir, "plugins/awk.ts");
-  writeFileSync(`${path}.tmp~`, awk(version));
-  renameSync(`${path}.tmp~`, path);
-}
-
 test("1,000 reloads of a plugin leave no memory, bundle, descriptor or thread behind", async () => {
   await using daemon = await startDaemon({
     packs: {
@@ -40,17 +35,17 @@ test("1,000 reloads of a plugin leave no memory, bundle, descriptor or thread be
   const megabytes: number[] = [];
   const held: { descriptors: number; threads: number }[] = [];
   for (let version = 1; version <= reloads; version++) {
-    save(daemon, version);
+    saveByRename(join(daemon.dir, "plugins/awk.ts"), awk(version));
     await until(`version ${version} serves`, async () => (await description()) === `version ${version}`);
     if (version % 50 !== 0) continue;
     megabytes.push(anonymousBytes(daemon.pid) / 1024 / 1024);
     held.push({ descriptors: count("fd"), threads: count("task") });
   }
   expect((await daemon.cli("run", "demo.hello")).stdout).toBe(`${reloads}\n`);
-  // A version that is kept is some 0.3 MB: all of them would be far more than what the collector makes it swing by.
+  // A version that is kept is some 0.3 MB, so all between the parts compared would be 150 MB; the collector's swing is some 40.
   const growth = Math.min(...megabytes.slice(-6)) - Math.min(...megabytes.slice(4, 10));
   console.log(`anonymous memory: ${megabytes.map((each) => each.toFixed(0)).join(" ")} MB`);
-  expect(growth).toBeLessThan(20);
+  expect(growth).toBeLessThan(75);
   expect(Math.min(...held.slice(-6).map((one) => one.descriptors))).toBeLessThanOrEqual((held[0]?.descriptors ?? 0) + 2);
   expect(Math.min(...held.slice(-6).map((one) => one.threads))).toBeLessThanOrEqual((held[0]?.threads ?? 0) + 2);
   await until("only the bundle in force is left", () => readdirSync(join(daemon.project.dataDir, "plugins")).length === 2);

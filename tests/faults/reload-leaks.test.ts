@@ -1,11 +1,12 @@
 import { heapStats } from "bun:jsc";
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createSnapshotCollector } from "../../src/core/engine/reloads.ts";
 import { SPARE } from "../../src/core/packs/snapshots.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { createPacks, smallPack, withPostgres } from "../support/engine.ts";
+import { saveByRename } from "../support/packs.ts";
 import { anonymousBytes, parentOf, runningProcesses } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
@@ -44,11 +45,7 @@ function holdings(pid: number) {
   };
 }
 
-function save(daemon: TestDaemon, file: string, text: string): void {
-  const path = join(daemon.dir, "packs/p", file);
-  writeFileSync(`${path}.tmp`, text, { mode: 0o755 });
-  renameSync(`${path}.tmp`, path);
-}
+const save = (daemon: TestDaemon, file: string, text: string) => saveByRename(join(daemon.dir, "packs/p", file), text);
 
 test("50 reloads that replace a sensor leave no descriptor, process, watch or thread behind", async () => {
   await using daemon = await startDaemon({ packs });

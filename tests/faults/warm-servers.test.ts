@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
-import { startWarmPython } from "../support/warm.ts";
+import { generousPolicy, startWarmPython } from "../support/warm.ts";
 
 const runs = Number(process.env["ATTUNE_TEST_WARM_RUNS"] ?? 600);
 setDefaultTimeout(30_000 + runs * 100);
@@ -92,7 +92,7 @@ test("a script whose server is killed goes on, is told of its end, and the next 
 });
 
 test("a server that hangs is ended, and what it was asked for starts cold", async () => {
-  await using warm = await startWarmPython(program, dir);
+  await using warm = await startWarmPython(program, dir, { policy: { ...generousPolicy, startLimit: 500 } });
   await warm.ready();
   process.kill(warm.servers()[0] as number, "SIGSTOP");
   const result = await warm.run("warm", "who.py");
@@ -101,7 +101,9 @@ test("a server that hangs is ended, and what it was asked for starts cold", asyn
 });
 
 test("one that dies again and again is left alone for a while", async () => {
-  await using warm = await startWarmPython(program, dir, { policy: { deaths: 3, within: 60_000, rest: 60_000 } });
+  await using warm = await startWarmPython(program, dir, {
+    policy: { ...generousPolicy, deaths: 3, within: 60_000, rest: 60_000 },
+  });
   for (let death = 0; death < 3; death++) {
     await warm.run("warm", "who.py");
     const [pid] = warm.servers();

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -6,6 +6,13 @@ import { dirname, join } from "node:path";
 export function tempDir(name: string): { readonly path: string; readonly [Symbol.dispose]: () => void } {
   const path = mkdtempSync(join(tmpdir(), `attune-${name}-`));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Puts a file in place as most editors do. */
+export function saveByRename(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.tmp~`, text, { mode: text.startsWith("#!") ? 0o755 : 0o644 });
+  renameSync(`${file}.tmp~`, file);
 }
 
 /** Writes files below `dir`, path to content, and returns `dir`. What starts with `#!` becomes executable. */

@@ -1,6 +1,7 @@
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { definedOnly } from "../../src/core/values.ts";
 import { makeHome } from "../../src/plugins/storage/postgres/account.ts";
 import { writePack } from "./packs.ts";
 import { attuneCommand } from "./program.ts";
@@ -57,7 +58,7 @@ export function makeProject(options: ProjectOptions = {}): Project {
 
   const dataDir = join(dir, ".attune");
   const given = { PATH: process.env["PATH"], HOME: home, ATTUNE_API_PORT: "0", ...options.env };
-  const env = Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  const env = definedOnly(given);
   const prefix = options.as ? ["setpriv", `--reuid=${options.as.uid}`, `--regid=${options.as.gid}`, "--clear-groups", "--"] : [];
   const command = (args: readonly string[]) => [...prefix, ...attuneCommand(), ...args] as [string, ...string[]];
   const databaseHome = () => (existsSync(dataDir) ? databaseDir(dataDir, options.as !== undefined) : null);

@@ -38,7 +38,7 @@ export interface WarmPython extends AsyncDisposable {
   ready(): Promise<void>;
 }
 
-const generousPolicy: WarmPolicy = { deaths: 1_000_000, within: 1, rest: 1 };
+export const generousPolicy: WarmPolicy = { startLimit: 10_000, deaths: 1_000_000, within: 1, rest: 1 };
 
 /** `program` is the interpreter; scripts are found below `dir`, which is also where they run. */
 export async function startWarmPython(

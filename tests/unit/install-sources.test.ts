@@ -70,6 +70,13 @@ describe("a source", () => {
     expect(read("--upload-pack=x")).toEqual({ kind: "path", path: "/srv/project/--upload-pack=x" });
   });
 
+  test("that is a path is not given a git ref, which would go unheard", () => {
+    expect(thrownBy(() => read("file:///srv/mine#v1"))).toMatchObject({
+      code: "USAGE",
+      hint: "write git+file:///srv/mine#v1 for a git repository",
+    });
+  });
+
   test("in the short form of ssh is answered with the long one", () => {
     expect(thrownBy(() => read("git@example.org:me/mine.git"))).toMatchObject({
       code: "USAGE",

@@ -40,6 +40,8 @@ test("people see the lines of a file below the message, and nothing that acts on
   const [first, ...rest] = stdout.split("\n");
   expect(first).toEndWith("ERROR: r.yaml:3:7: unknown \\u001b[2J");
   expect(rest).toEqual(["    > 3 | paylod", "        | ^", "    hint: did you mean x?", ""]);
+  const { stdout: more } = await logging('{ level: "info", format: "pretty" }', mistake.replace("{ hint", "{ n: 1, hint"));
+  expect(more.split("\n").slice(-3)).toEqual(["    hint: did you mean x?", '    {"n":1}', ""]);
   const { stdout: plain } = await logging('{ level: "info", format: "pretty" }', 'log.warn("as root", { hint: "use another" });');
   expect(plain).toEndWith("WARN: as root (hint: use another)\n");
 });

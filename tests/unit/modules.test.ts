@@ -94,6 +94,12 @@ test.skipIf(process.getuid?.() !== 0)(
     chmodSync(file, 0o644);
     chownSync(file, 65_534, 65_534);
     await expect(load(dir.path)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+
+    chownSync(file, 0, 0);
+    chmodSync(dir.path, 0o777);
+    await expect(load(dir.path)).rejects.toMatchObject({ hint: `chown root ${dir.path} && chmod go-w ${dir.path}` });
+    chmodSync(dir.path, 0o1777);
+    expect(await load(dir.path)).toBe(1);
   },
 );
 

@@ -19,7 +19,7 @@ test.each<[string, object]>([
 });
 
 test.each<[string, unknown, string, string | null, string | null]>([
-  ["nothing", null, "the default export is no plugin", "default", 'export default defineRuntime({ name: "...", api: 1, ... })'],
+  ["nothing", null, "there is no default export", "default", 'export default defineRuntime({ name: "...", api: 1, ... })'],
   [
     "a function",
     launch,

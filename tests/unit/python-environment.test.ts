@@ -35,12 +35,13 @@ test("requirements.txt wins over pyproject.toml, of which the dependencies count
 test("the configuration names the sources", async () => {
   using dir = tempDir("python");
   const settings = { index: "https://index.example/simple", findLinks: ["/wheels", "https://more.example"], offline: true };
-  const argv: readonly string[] =
-    (await pythonEnvironment.create(target(dir.path, { "requirements.txt": "" }, settings))).at(-1)?.argv ?? [];
-  expect(argv.slice(argv.indexOf("--index-url"))).toEqual([
-    ...["--index-url", "https://index.example/simple", "--find-links", "/wheels", "--find-links", "https://more.example"],
+  const step = (await pythonEnvironment.create(target(dir.path, { "requirements.txt": "" }, settings))).at(-1);
+  const argv: readonly string[] = step?.argv ?? [];
+  expect(argv.slice(argv.indexOf("--find-links"))).toEqual([
+    ...["--find-links", "/wheels", "--find-links", "https://more.example"],
     ...["--no-index", "-r", join(dir.path, "requirements.txt")],
   ]);
+  expect(step?.env).toMatchObject({ PIP_INDEX_URL: "https://index.example/simple" });
 });
 
 test.each([

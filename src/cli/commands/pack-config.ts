@@ -12,8 +12,9 @@ interface Config {
 }
 
 const help = `
-Values are read in the type that conf_schema gives the key; key=@file reads a file, key=- standard input. What is set wins
-over attune.config.ts and pack.yaml, takes effect at once and stays until it is unset.
+Values are read in the type that conf_schema gives the key; key=@file reads a file, key=- standard input, without
+the line break at its end. What is set wins over attune.config.ts and pack.yaml, takes effect at once and stays until it is
+unset.
 
   attune pack config mypack
   attune pack config mypack set region=eu-1 retries=3
@@ -39,7 +40,7 @@ export function addConfig(command: Command, context: () => Context): void {
         case "set": {
           some("key=value");
           const { schema } = await client.get<Config>(path);
-          const values = await readParameters({ pairs: keys, json: undefined, flag: "" }, schema, shown.io);
+          const values = await readParameters({ pairs: keys, json: undefined, flag: "", chomp: true }, schema, shown.io);
           return show(shown, await client.patch<Config>(path, { values }));
         }
         case "unset": {

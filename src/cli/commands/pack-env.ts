@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { size } from "../progress-line.ts";
 import { statusStyle } from "../text.ts";
 
-interface PackEnvironment {
+export interface PackEnvironment {
   pack_ref: string;
   runtime: string;
   version: string | null;

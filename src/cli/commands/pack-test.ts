@@ -35,6 +35,7 @@ export function addTest(command: Command, context: () => Context, setExitCode: (
         cwd: io.cwd,
         env: io.env,
         log,
+        installing: log.note,
         signal: io.signal,
       });
       const outcomes: PackOutcome[] = [];
@@ -48,10 +49,10 @@ export function addTest(command: Command, context: () => Context, setExitCode: (
         if (isTold) await io.out(packLines(outcome, directory));
         outcomes.push({ ...outcome, dir: directory });
       }
-      if (options.junit !== undefined) await writeReport(path.resolve(io.cwd, options.junit), outcomes);
       if (outcomes.some((outcome) => !outcome.passed)) setExitCode(exit.failed);
-      if (shown.format !== "table") return shown.print(outcomes);
-      await io.out(summary(outcomes, performance.now() - began));
+      if (shown.format !== "table") await shown.print(outcomes);
+      else await io.out(summary(outcomes, performance.now() - began));
+      if (options.junit !== undefined) await writeReport(path.resolve(io.cwd, options.junit), outcomes);
     });
 }
 
@@ -108,7 +109,7 @@ function summary(outcomes: readonly PackOutcome[], ms: number): string {
   const parts = [
     `${cases.length - failed} passed`,
     `${failed} failed`,
-    ...(mistakes > 0 ? [`${mistakes} mistakes in files`] : []),
+    ...(mistakes > 0 ? [`${mistakes} ${mistakes === 1 ? "mistake" : "mistakes"} in files`] : []),
   ];
   return `${parts.join(", ")} (${(ms / 1_000).toFixed(1)} s)\n`;
 }

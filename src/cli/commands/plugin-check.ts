@@ -3,6 +3,7 @@ import path from "node:path";
 import { AttuneError } from "../../core/errors.ts";
 import { selfCommand } from "../../core/self.ts";
 import type { Outcome } from "../../core/testing/plugin-check.ts";
+import { definedOnly } from "../../core/values.ts";
 import { exit } from "../failure.ts";
 import type { Register } from "../groups.ts";
 import { problemLines } from "../problem-lines.ts";
@@ -32,7 +33,7 @@ export const pluginCheckCommand: Register = (command, context, setExitCode) => {
         file,
         script,
         command: selfCommand(),
-        env: Object.fromEntries(Object.entries(io.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]]))),
+        env: definedOnly(io.env),
         cwd: io.cwd,
         signal: io.signal,
         onOutcome: (outcome) => {
@@ -45,6 +46,8 @@ export const pluginCheckCommand: Register = (command, context, setExitCode) => {
       if (!ok) setExitCode(exit.failed);
       const what = kind === null ? "" : ` is a ${kind} plugin:`;
       await shown.done({ file, kind, name, ok, cases: outcomes }, `\n${given}${what} ${kept} of ${outcomes.length} ok`);
+      if (kind === "runtime" && ok && script === undefined && shown.format === "table")
+        await io.err("no script was run: --script FILE runs one\n");
     });
 };
 

@@ -10,6 +10,7 @@ import { readSeconds } from "../options.ts";
 import { readParameters } from "../parameters.ts";
 import { safeOutput } from "../text.ts";
 import type { Action } from "./action.ts";
+import type { PackEnvironment } from "./pack-env.ts";
 
 export interface Execution {
   id: string;
@@ -71,12 +72,31 @@ export function addRun(command: Command, context: () => Context, setExitCode: (c
       );
       const accepted = await client.post<Execution>("/executions/execute", { action_ref: ref, parameters });
       if (!options.wait) return shown.done(accepted, accepted.id);
-      const execution = await follow(client, shown, accepted.id, shown.format === "table" ? outputStreams : []);
+      const patience = setTimeout(() => void noteWait(client, shown, accepted), noteAfterMs);
+      const execution = await follow(client, shown, accepted.id, shown.format === "table" ? outputStreams : []).finally(() =>
+        clearTimeout(patience),
+      );
       if (shown.format !== "table") await shown.print(execution);
       if (execution.status === "completed") return;
       setExitCode(exit.failed);
       if (shown.format === "table") await shown.io.err(`error: ${failureLine(execution)}\n`);
     });
+}
+
+const noteAfterMs = 1_000;
+
+/** Says on standard error when an execution waits for the packages of its pack, which may take minutes. */
+async function noteWait(client: Client, { io }: Context, { id, action_ref }: Execution): Promise<void> {
+  try {
+    const { status } = await client.get<Execution>(`/executions/${segment(id)}`);
+    if (status !== "scheduled") return;
+    const environments = await client.list<PackEnvironment>("/environments");
+    const pack = action_ref.split(".", 1)[0];
+    if (environments.some((one) => one.pack_ref === pack && one.path === null && ["waiting", "making"].includes(one.status)))
+      await io.err(`waiting until the environment of ${pack} is made: attune pack env list\n`);
+  } catch {
+    // A daemon that is away is told by what follows the execution.
+  }
 }
 
 /** A ref has neither a slash nor a file of its name. */

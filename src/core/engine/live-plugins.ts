@@ -13,6 +13,7 @@ import type { Watchdog } from "../plugins/watchdog.ts";
 import { startChild } from "../processes/child.ts";
 import { cookieVariable } from "../processes/leftovers.ts";
 import { selfCommand } from "../self.ts";
+import { definedOnly } from "../values.ts";
 
 export interface LivePlugins extends Plugins {
   /** Follows the files of the plugins from now on. Resolves when the watch is in place. */
@@ -46,7 +47,7 @@ export async function startPlugins(options: {
     trial: {
       command: selfCommand(),
       start: startChild,
-      env: { ...defined(options.env), [cookieVariable]: instance.home },
+      env: { ...definedOnly(options.env), [cookieVariable]: instance.home },
       cwd: process.cwd(),
     },
   });
@@ -87,8 +88,4 @@ export async function startPlugins(options: {
       if ([...dirs].some(concerns)) void refresh();
     },
   };
-}
-
-function defined(env: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

@@ -12,7 +12,7 @@ export async function unpackArchive(file: string, size: number, entries: Entries
   if (head[0] === 0x50 && head[1] === 0x4b) return unpackZip(file, entries);
   throw refused(
     "it is neither a .tar.gz nor a .zip archive",
-    "is the address that of the archive itself, and not of a page about it?",
+    "it takes the address of the archive itself; that of a git repository is written git+https://",
   );
 }
 

@@ -42,7 +42,14 @@ function parse(text: string, cwd: string, ref: string | undefined): Source {
   if (/^git\+|^ssh:|^git:/i.test(text) || (/^(?:https|file):/i.test(text) && /\.git\/?(?:#.*)?$/i.test(text)))
     return parseGit(text, ref);
   if (/^https?:/i.test(text)) return { kind: "download", url: webAddress(text) };
-  if (/^file:/i.test(text)) return { kind: "path", path: fileURLToPath(text) };
+  if (/^file:/i.test(text)) {
+    if (text.includes("#")) {
+      throw new AttuneError("USAGE", `${JSON.stringify(text)} names a branch or tag of what is read as a directory or archive`, {
+        hint: `write git+${text} for a git repository`,
+      });
+    }
+    return { kind: "path", path: fileURLToPath(text) };
+  }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     throw refused(`${JSON.stringify(text)} can't be fetched`, "packs come by https, http, git+https, git+ssh or from a file");
   }

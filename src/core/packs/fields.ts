@@ -1,6 +1,6 @@
 import type { JsonObject } from "../plugin.ts";
 import { runtimeFields } from "./runtime-fields.ts";
-import { testingField } from "./testing.ts";
+import { testingField } from "./testing-field.ts";
 
 export type Kind = "pack" | "action" | "trigger" | "sensor" | "rule" | "runtime";
 export type ComponentKind = Exclude<Kind, "pack">;

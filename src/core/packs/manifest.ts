@@ -9,7 +9,7 @@ import { canonical, digest } from "./hash.ts";
 import { labelOf } from "./kinds.ts";
 import { isMistake, type Place, warning } from "./problems.ts";
 import { readSchema } from "./schemas.ts";
-import { readTesting } from "./testing.ts";
+import { readTesting } from "./testing-field.ts";
 
 export interface ReadManifest {
   /** null when a mistake keeps the file from being used. */

@@ -1,13 +1,12 @@
 import { type Alias, type Document, isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, type YAMLMap } from "yaml";
 import type { Json, JsonObject } from "../plugin.ts";
+import { forbiddenKeys } from "../values.ts";
 import type { Place } from "./problems.ts";
 import { hintForKey } from "./syntax.ts";
 
 export const MAX_DEPTH = 50;
 const MAX_ALIASES = 20;
 const PLAIN_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/;
-/** Keys that reach an object's prototype when some later code assigns them. */
-const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
 type Report = (offset: number, message: string, hint?: string) => void;
 
@@ -63,7 +62,7 @@ export function toJson(document: Document.Parsed, text: string, place: (offset: 
         report(offset, `\`${key}\` is written twice, first at ${first.line}:${first.column}`, "remove one of the two");
       } else if (key === "<<") {
         report(offset, "merge keys (<<) are not supported", "write the values out, or use an alias for the whole value");
-      } else if (FORBIDDEN_KEYS.has(key)) {
+      } else if (forbiddenKeys.has(key)) {
         report(offset, `\`${key}\` can't be used as a key`, "choose another name");
       } else {
         seen.set(key, offset);

@@ -4,9 +4,9 @@ import { type FSWatcher, watch } from "chokidar";
 import { toError } from "../errors.ts";
 import type { Scope } from "../plugin.ts";
 import { INSTALLED, isLeftover } from "./leftovers.ts";
-import { entriesOf, findLinks, type Linked } from "./links.ts";
 import { createQuietTimer } from "./quiet.ts";
 import type { DirectoryChange } from "./reconcile.ts";
+import { entriesOf, findLinks, type Linked } from "./symlinks.ts";
 
 export interface WatchOptions {
   /** Directories that hold packs; they may appear later. */

@@ -10,9 +10,6 @@ import type { Teller } from "./tell.ts";
 import type { TrialOptions } from "./trial.ts";
 import type { Watchdog } from "./watchdog.ts";
 
-/** Milliseconds without a change after which bad news about a file is believed: an editor may be in the middle of saving. */
-export const settlingTime = 400;
-
 export interface Candidates {
   /** Brings a plugin to what its files say now. */
   check(entry: Entry, source: Source): Promise<void>;
@@ -33,10 +30,12 @@ export function createCandidates(options: {
   watchdog: Watchdog;
   /** Called by one after the other. */
   takeOver: (entry: Entry, next: Prepared, began: number) => Promise<void>;
+  /** Milliseconds without a change after which bad news about a file is believed. */
+  settling: number;
   /** Asks for another look at all files after so many milliseconds. */
   lookAgain: (ms: number) => void;
 }): Candidates {
-  const { store, trial, teller, scope, takeOver, lookAgain } = options;
+  const { store, trial, teller, scope, takeOver, settling, lookAgain } = options;
 
   /** Lets a version serve that passed its trial, now or when the daemon last ran. */
   async function offer(entry: Entry, source: Source, version: GoodVersion, began: number): Promise<void> {
@@ -84,17 +83,17 @@ export function createCandidates(options: {
       entry.inputs = inputs;
       const { stamp, changed } = stampOf(inputs);
       // What may have been written while it was read is read once more.
-      const isFresh = changed > asked - settlingTime && changed <= Date.now();
-      if (isFresh) lookAgain(Math.max(1, changed + settlingTime + 1 - Date.now()));
+      const isFresh = changed > asked - settling && changed <= Date.now();
+      if (isFresh) lookAgain(Math.max(1, changed + settling + 1 - Date.now()));
       const isUnbuilt = verdict.kind === "bad" && verdict.hash === null;
       const isNewlyUnbuilt = isUnbuilt && entry.unbuiltSince === null;
       entry.unbuiltSince = isUnbuilt ? (entry.unbuiltSince ?? performance.now()) : null;
-      if (isNewlyUnbuilt) lookAgain(settlingTime + 1);
+      if (isNewlyUnbuilt) lookAgain(settling + 1);
       // Files that it lacks may come, and none of those it has would tell.
       entry.stamp = isFresh || isUnbuilt ? null : stamp;
       const isBelieved =
-        (!isFresh || Date.now() - changed >= settlingTime) &&
-        (entry.unbuiltSince === null || performance.now() - entry.unbuiltSince >= settlingTime);
+        (!isFresh || Date.now() - changed >= settling) &&
+        (entry.unbuiltSince === null || performance.now() - entry.unbuiltSince >= settling);
       if (verdict.kind === "known") {
         if (verdict.hash === serving) entry.mistake = null;
       } else if (verdict.kind === "good") {

@@ -5,7 +5,7 @@ import { within } from "../launch.ts";
 import type { HooksPlugin, Logger, Plugin, RuntimePlugin, Scope } from "../plugin.ts";
 import type { Runtime } from "../registry.ts";
 import { type Active, discard, type Prepared, setUp } from "./activate.ts";
-import { createCandidates, settlingTime } from "./candidates.ts";
+import { createCandidates } from "./candidates.ts";
 import { clashOf, type Entry, newEntry } from "./entry.ts";
 import { type GoodVersion, openBundles } from "./good.ts";
 import { mistakeOf } from "./places.ts";
@@ -29,6 +29,11 @@ export interface PluginsOptions {
   /** What is opened at start: the storage and the transport. */
   readonly opened: readonly Plugin[];
   readonly trial: Omit<TrialOptions, "signal">;
+  /**
+   * Milliseconds without a change after which bad news about a file is believed, since an editor may be in the middle of
+   * saving; default 400.
+   */
+  readonly settling?: number;
   readonly hooks: HookRunner;
   readonly watchdog: Watchdog;
   readonly scope: Scope;
@@ -58,7 +63,7 @@ const startPatience = 3_000;
  * never reject: they are told, and listed.
  */
 export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
-  const { log, hooks, scope } = options;
+  const { log, hooks, scope, settling = 400 } = options;
   const store = openBundles(path.join(options.dataDir, "plugins"));
   // Made here, so that what plugins acquire, whenever that is, outlives all that is started after this and calls them.
   const lifetimes = scope.child("plugins");
@@ -166,6 +171,7 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
     log,
     watchdog: options.watchdog,
     takeOver: (entry, next, began) => inTurn(() => takeOver(entry, next, began)),
+    settling,
     lookAgain,
   });
 
@@ -192,10 +198,10 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
     const now = performance.now();
     const missing = [...files.values()].filter((entry) => !found.includes(entry));
     for (const entry of missing) {
-      if (entry.missingSince === null) lookAgain(settlingTime + 1);
+      if (entry.missingSince === null) lookAgain(settling + 1);
       entry.missingSince ??= now;
     }
-    return [...found, ...missing.filter((entry) => now - (entry.missingSince ?? now) < settlingTime)];
+    return [...found, ...missing.filter((entry) => now - (entry.missingSince ?? now) < settling)];
   }
 
   async function refresh(): Promise<void> {

@@ -62,7 +62,8 @@ export function checkShape(value: unknown): { readonly plugin: Plugin } | { read
 
 function mistakeOf(value: unknown): ShapeMistake | null {
   if (!isObject(value)) {
-    return wrong("the default export is no plugin", "default", 'export default defineRuntime({ name: "...", api: 1, ... })');
+    const message = value === undefined || value === null ? "there is no default export" : "the default export is no plugin";
+    return wrong(message, "default", 'export default defineRuntime({ name: "...", api: 1, ... })');
   }
   const kind = kindOf(value["kind"]);
   if (!kind) {

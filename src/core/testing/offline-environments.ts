@@ -20,13 +20,15 @@ export function createOfflineEnvironments(options: {
   readonly settings: Settings;
   readonly dir: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Told when one is begun and when it is ready. */
+  readonly installing: (line: string) => void;
 }): OfflineEnvironments {
-  const { settings, dir, environment } = options;
+  const { settings, dir, environment, installing } = options;
   const made = new Map<string, Promise<string | null>>();
   const maker = createMaker({
     store: openEnvironmentStore(path.join(dir, "environments")),
     settings: settings.environments,
-    log: silentLogger,
+    log: { ...silentLogger, info: installing },
     start: (spec: ChildSpec) => startChild(spec),
     environment,
   });

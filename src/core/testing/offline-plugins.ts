@@ -9,6 +9,7 @@ import { createWatchdog } from "../plugins/watchdog.ts";
 import { startChild } from "../processes/child.ts";
 import type { Runtime } from "../registry.ts";
 import { selfCommand } from "../self.ts";
+import { definedOnly } from "../values.ts";
 
 /** The project's plugins as they are now, until the scope ends. Mistakes in them go to the log. */
 export async function openOfflinePlugins(options: {
@@ -21,9 +22,6 @@ export async function openOfflinePlugins(options: {
 }): Promise<{ readonly runtimes: readonly Runtime[]; readonly hooks: HookRunner }> {
   const { settings, dir, preload, scope, log } = options;
   const hooks = createHooks(log);
-  const env = Object.fromEntries(
-    Object.entries(options.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
   const plugins = await openPlugins({
     builtin: builtinRuntimes({ preload }),
     ...settings.plugins,
@@ -32,9 +30,11 @@ export async function openOfflinePlugins(options: {
     configFile: settings.configFile,
     packs: () => findPacks(settings.packs.directories),
     opened: [],
-    trial: { command: selfCommand(), start: (spec) => startChild(spec), env, cwd: settings.projectDir },
+    trial: { command: selfCommand(), start: startChild, env: definedOnly(options.env), cwd: settings.projectDir },
     hooks,
     watchdog: createWatchdog(scope),
+    // They are looked at once.
+    settling: 0,
     scope,
     log,
   });

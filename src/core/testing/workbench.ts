@@ -15,6 +15,7 @@ import { newId } from "../ids.ts";
 import { loadSettings } from "../load-settings.ts";
 import { silentLogger } from "../log.ts";
 import { provideSdk } from "../modules.ts";
+import { noConfig, type PackConfig } from "../pack-config.ts";
 import { openSnapshots } from "../packs/snapshots.ts";
 import { relocated } from "../packs/versions.ts";
 import type { JsonObject, Logger, Sql } from "../plugin.ts";
@@ -42,6 +43,8 @@ export interface WorkbenchOptions {
   readonly configured: boolean;
   /** Told what is wrong with the project's plugins. */
   readonly log: Logger;
+  /** Told when packages are installed for a pack, which may take minutes, and when they are there. */
+  readonly installing?: (line: string) => void;
   /** Ends what runs when it is aborted. */
   readonly signal: AbortSignal;
 }
@@ -67,7 +70,7 @@ export interface Workbench extends OfflinePacks, AsyncDisposable {
   run(action: Action, request: RunRequest): Promise<FinishedExecution>;
   /** The parameters with defaults. Throws PARAMETERS_INVALID. */
   checkParameters(action: Action, values: JsonObject): JsonObject;
-  packConfig(pack: string): JsonObject;
+  packConfig(pack: string): Pick<PackConfig, "values" | "shown">;
 }
 
 /** Reads the packs, and the configuration in force for its limits and runtimes. Throws CONFIG_INVALID. */
@@ -97,7 +100,15 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
       fromFile: (pack) => (options.configured && settings.packs.byPack.get(pack)?.config) || {},
       log: silentLogger,
     });
-    const runner = createRunner(packs, { settings, dir, env, signal, configs, hooks });
+    const runner = createRunner(packs, {
+      settings,
+      dir,
+      env,
+      signal,
+      configs,
+      hooks,
+      installing: options.installing ?? (() => {}),
+    });
     return { ...packs, ...runner, [Symbol.asyncDispose]: () => scope.end() };
   } catch (thrown) {
     await scope.end();
@@ -114,12 +125,21 @@ function createRunner(
     signal,
     configs,
     hooks,
-  }: { settings: Settings; dir: string; env: Environment; signal: AbortSignal; configs: PackConfigs; hooks: HookRunner },
+    installing,
+  }: {
+    settings: Settings;
+    dir: string;
+    env: Environment;
+    signal: AbortSignal;
+    configs: PackConfigs;
+    hooks: HookRunner;
+    installing: (line: string) => void;
+  },
 ): Omit<Workbench, keyof OfflinePacks | typeof Symbol.asyncDispose> {
   const snapshots = openSnapshots(dir);
   const copies = new Map<string, Promise<string>>();
   const base = baseEnvironment(env, settings.passEnvironment);
-  const environments = createOfflineEnvironments({ settings, dir, environment: base });
+  const environments = createOfflineEnvironments({ settings, dir, environment: base, installing });
 
   const variablesOf = (ref: string) => {
     const pack = registry.packs.get(ref);
@@ -182,7 +202,7 @@ function createRunner(
     checkParameters: (action, values) => compileSchema(action.parameters).check(values),
     packConfig(ref) {
       const pack = registry.packs.get(ref);
-      return pack ? configs.of(pack).values : {};
+      return pack ? configs.of(pack) : noConfig;
     },
   };
 }
