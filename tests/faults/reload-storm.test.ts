@@ -48,17 +48,21 @@ test("a hundred edits a second, half of them invalid, lose no event and end in t
   await Promise.all(saving);
   console.log(`seed ${seed}, ${((performance.now() - began) / 1_000).toFixed(1)} s`, storm.made);
 
+  /** The command line reads all pages of a list. */
+  async function all<T>(kind: string): Promise<T[]> {
+    return (await daemon.cli(kind, "list", "-o", "json")).json<T[]>();
+  }
+
   /** What is served of the packs of the storm. */
   async function served() {
-    const kinds = ["actions", "triggers", "rules", "sensors"] as const;
-    const lists = await Promise.all(kinds.map((kind) => daemon.get<Component[]>(`/${kind}?page_size=100`)));
+    const kinds = ["action", "trigger", "rule", "sensor"] as const;
+    const lists = await Promise.all(kinds.map((kind) => all<Component>(kind)));
     const labels = kinds.flatMap((kind, i) =>
-      (lists[i] ?? []).map(({ ref, label }) => [String(`${kind} ${ref}`), label] as const),
+      (lists[i] ?? []).map(({ ref, label }) => [String(`${kind}s ${ref}`), label] as const),
     );
     return new Map(labels.filter(([name]) => / s\d+\./.test(name)));
   }
-  const errors = async () =>
-    (await daemon.get<Pack[]>("/packs?page_size=100")).flatMap((one) => one.errors.map((error) => ({ ...error, pack: one.ref })));
+  const errors = async () => (await all<Pack>("pack")).flatMap((one) => one.errors.map((error) => ({ ...error, pack: one.ref })));
   /** As a process of its own finds them, which has seen nothing of the storm. */
   const found = (await daemon.cli("pack", "validate", "packs", "-o", "json")).json<(Mistake & { severity: string })[]>();
   const unreadable = new Set(found.filter(({ file }) => file === "pack.yaml").map(({ pack }) => pack.replace("_moved", "")));

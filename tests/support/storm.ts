@@ -186,7 +186,8 @@ function generator(seed: number): () => number {
 export function labelsOnDisk(dir: string): Map<string, { label: string; pack: string }> {
   const found = new Map<string, { label: string; pack: string }>();
   const claimed = new Set<string>();
-  for (const name of readdirSync(dir).filter((entry) => entry.startsWith("s"))) {
+  const isPack = (name: string) => name.startsWith("s") && existsSync(join(dir, name, "pack.yaml"));
+  for (const name of readdirSync(dir).filter(isPack)) {
     const pack = refOf(name);
     for (const folder of folders) {
       const there = join(dir, name, folder);
