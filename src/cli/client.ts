@@ -1,6 +1,6 @@
 import { AttuneError, type ErrorCode, toError } from "../core/errors.ts";
 import type { Json, JsonObject } from "../core/plugin.ts";
-import { definedOnly } from "../core/values.ts";
+import { definedOnly, isObject } from "../core/values.ts";
 import type { Context } from "./context.ts";
 import { type Endpoint, findDaemon } from "./find-daemon.ts";
 import { readServerSentEvents, type ServerSentEvent } from "./sse.ts";
@@ -120,8 +120,9 @@ async function failureOf(response: Response): Promise<AttuneError> {
     // Some other server, or a proxy in between: handled below.
   }
   if (typeof body === "object" && body !== null && !Array.isArray(body) && typeof body["error"] === "string") {
-    const hint = body["hint"];
-    return new AttuneError(codeOf(body["code"], response.status), body["error"], typeof hint === "string" ? { hint } : {});
+    const { error, hint, details } = body;
+    const at = isObject(details) && typeof details["at"] === "string" ? `${details["at"]}: ` : "";
+    return new AttuneError(codeOf(body["code"], response.status), at + error, typeof hint === "string" ? { hint } : {});
   }
   return new AttuneError(
     "DAEMON_UNREACHABLE",

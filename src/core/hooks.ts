@@ -44,6 +44,12 @@ const shapes: Record<keyof Filters, (value: unknown) => string | null> = {
   "process:launch": launchMistake,
 };
 
+function returnMistake(hook: keyof Filters, returned: unknown): string | null {
+  if (returned === undefined) return "nothing";
+  const mistake = shapes[hook](returned);
+  return mistake && `what ${mistake}`;
+}
+
 /** A plugin with its handlers, whose shape was checked. */
 export interface HookedPlugin {
   readonly plugin: string;
@@ -123,9 +129,9 @@ export function createHooks(log: Logger, timeLimit = 5_000, calling?: (what: str
       for (const filter of handlers.get(hook) ?? []) {
         const next = await call(filter, hook, filter.handler, [current, ...rest]);
         if (next === null) return null;
-        const mistake = next === undefined ? "is nothing" : shapes[hook](next);
+        const mistake = returnMistake(hook, next);
         if (mistake) {
-          throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${filter.plugin} returned what ${mistake}`, {
+          throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${filter.plugin} returned ${mistake}`, {
             at: filter.place?.(new Error(mistake), hook) ?? undefined,
             hint: "a filter returns the value, changed or not, or null to drop it",
           });

@@ -337,7 +337,7 @@ describe("run of a file", () => {
         "tools/see.py": `import json, os, sys
 print(json.dumps({"in": json.load(sys.stdin), "a": os.environ["ATTUNE_ACTION_A"], "cwd": os.getcwd(), "hidden": "HIDDEN" in os.environ}))
 `,
-        program: "#!/bin/sh\necho out; echo err >&2; exit 3\n",
+        program: "#!/bin/sh\necho out; printf 'one\\nerr\\n' >&2; exit 3\n",
         "hello.ts": 'import { runAction } from "attune";\nawait runAction(({ name }) => ({ hello: name }));\n',
         "unknown.xyz": "",
         "slow.sh": "sleep 60 & echo $!; wait\n",
@@ -353,7 +353,8 @@ print(json.dumps({"in": json.load(sys.stdin), "a": os.environ["ATTUNE_ACTION_A"]
     expect(await project.cli("run", "program")).toMatchObject({
       code: 1,
       stdout: "out\n",
-      stderr: "err\nerror: program failed: err\n",
+      // What is on the screen already is not said again.
+      stderr: "one\nerr\nerror: program failed: err\n",
     });
     expect(await project.cli("run", "./hello.ts", "name=Ada")).toMatchObject({ code: 0, stdout: '{"hello":"Ada"}\n' });
     const late = await project.cli("run", "./slow.sh", "--timeout", "0.5");

@@ -309,7 +309,7 @@ test("hooks: their order, and one that throws, hangs, returns nothing or blocks 
   );
   await fails(
     '    "process:launch"(launch) {\n      launch.argv;\n    },',
-    "5:5: hook process:launch of plugin a returned what is nothing",
+    "5:5: hook process:launch of plugin a returned nothing",
   );
   await fails(
     '    "process:launch": () => new Promise(() => {}),',

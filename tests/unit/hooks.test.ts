@@ -64,12 +64,12 @@ test("a filter that returns null drops the value, and later ones are not asked",
 });
 
 test.each<[keyof Hooks, unknown, string]>([
-  ["event:accept", undefined, "is nothing"],
-  ["event:accept", { id: 5 }, "is no event with id and payload"],
-  ["event:accept", "event", "is no event with id and payload"],
-  ["execution:plan", { action: "p.a" }, "is no plan with action and parameters"],
-  ["process:launch", { argv: [] }, "has no argv, the list of program and arguments"],
-  ["process:launch", { argv: ["sh"], env: { A: 1 } }, 'has an env in which "A" is no text without NUL'],
+  ["event:accept", undefined, "nothing"],
+  ["event:accept", { id: 5 }, "what is no event with id and payload"],
+  ["event:accept", "event", "what is no event with id and payload"],
+  ["execution:plan", { action: "p.a" }, "what is no plan with action and parameters"],
+  ["process:launch", { argv: [] }, "what has no argv, the list of program and arguments"],
+  ["process:launch", { argv: ["sh"], env: { A: 1 } }, 'what has an env in which "A" is no text without NUL'],
 ])("a filter of %s that returns %j is named with its place", async (hook, returned, mistake) => {
   const hooks = createHooks(silentLogger);
   const at = { file: "/plugins/forgetful.ts", line: 3, column: 5 };
@@ -78,7 +78,7 @@ test.each<[keyof Hooks, unknown, string]>([
   const asked = hooks.filter(hook as "process:launch", { argv: ["sh"] } as Launch, {} as LaunchTarget);
   await expect(asked).rejects.toMatchObject({
     code: "PLUGIN_FAILED",
-    message: `hook ${hook} of plugin forgetful returned what ${mistake}`,
+    message: `hook ${hook} of plugin forgetful returned ${mistake}`,
     at,
     hint: "a filter returns the value, changed or not, or null to drop it",
   });

@@ -32,7 +32,7 @@ export function addCreate(command: Command, context: () => Context): void {
 function checkRef(ref: string): void {
   if (!isPackRef(ref)) {
     throw new AttuneError("USAGE", `${ref} can't be the name of a pack`, {
-      hint: "lower case letters, digits, _ and -, a letter first",
+      hint: "use up to 64 of a-z, 0-9, _ and -, a letter first",
     });
   }
   if (ref === "core") {

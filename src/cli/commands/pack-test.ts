@@ -76,7 +76,7 @@ function caseLines({ paint }: Context, outcome: CaseOutcome, directory: string):
   const head = `  ${verdict}  ${escapeControls(`${at}  ${subject}: ${name}`)} (${ms} ms)\n`;
   const details = misses.map(({ what, expected, actual, at: place }) => {
     const where = place ? `${path.join(directory, file)}:${place.line}:${place.column}: ` : "";
-    return `    ${escapeControls(`${where}${what}`)}\n      expected ${escapeControls(expected)}\n      got      ${escapeControls(actual)}\n`;
+    return `    ${escapeControls(`${where}${what}`)}\n      expected ${escapeControls(expected)}\n      got      ${escapeControls(actual, "\n").replaceAll("\n", "\n               ")}\n`;
   });
   return [head, ...details, ...(passed || !printed ? [] : [tail("stdout", printed.stdout), tail("stderr", printed.stderr)])].join(
     "",

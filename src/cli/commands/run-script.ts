@@ -5,7 +5,7 @@ import { exit } from "../failure.ts";
 import { readParameters } from "../parameters.ts";
 import { problemLog } from "../problem-log.ts";
 import { safeOutput } from "../text.ts";
-import { outputStreams, type RunOptions, type Stream } from "./run.ts";
+import { failureReason, outputStreams, type RunOptions, type Stream } from "./run.ts";
 
 /** Runs a file that is in no pack, without a daemon, and shows it as `attune run` shows an action. */
 export async function runScript(
@@ -48,5 +48,6 @@ export async function runScript(
   if (status === "completed") return;
   setExitCode(exit.failed);
   const how = status === "failed" ? "failed" : `ended as ${status}`;
-  if (shown.format === "table") await io.err(`error: ${word} ${how}: ${safeOutput(error ?? `exit code ${exitCode}`)}\n`);
+  if (shown.format === "table")
+    await io.err(`error: ${word} ${how}: ${error ? failureReason(error, result) : `exit code ${exitCode}`}\n`);
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { AttuneError } from "../../core/errors.ts";
+import { isObject } from "../../core/values.ts";
 import { type Client, connect, segment, unreachable } from "../client.ts";
 import type { Context } from "../context.ts";
 import { exit } from "../failure.ts";
@@ -124,7 +125,14 @@ export async function follow(client: Client, { io }: Context, id: string, stream
   }
 }
 
-function failureLine({ id, action_ref, status, exit_code, error }: Execution): string {
-  const why = error ? safeOutput(error) : exit_code === null ? "no reason is recorded" : `exit code ${exit_code}`;
+/** Why it failed. Of what the script wrote to standard error, which is on the screen, the last line says it. */
+export function failureReason(error: string, result: unknown): string {
+  const printed = isObject(result) ? result["stderr_log"] : undefined;
+  const isShown = typeof printed === "string" && printed.includes(error);
+  return safeOutput((isShown ? error.split("\n").at(-1) : undefined) ?? error);
+}
+
+function failureLine({ id, action_ref, status, exit_code, error, result }: Execution): string {
+  const why = error ? failureReason(error, result) : exit_code === null ? "no reason is recorded" : `exit code ${exit_code}`;
   return `${action_ref} ${status === "failed" ? "failed" : `ended as ${status}`}: ${why}; execution ${id}`;
 }
