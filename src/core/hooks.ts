@@ -65,13 +65,14 @@ export interface HookRunner {
   has(hook: keyof Observers | keyof Filters): boolean;
   /** Tells all observers, side by side. Resolves when all have answered or run out of time; never rejects. */
   notify<K extends keyof Observers>(hook: K, ...args: Parameters<Observers[K]>): Promise<void>;
-  /** Passes a value through the filters in order. null: one of them dropped it. Rejects with PLUGIN_FAILED. */
-  filter<K extends keyof Filters>(
-    hook: K,
-    value: Parameters<Filters[K]>[0],
-    ...rest: FilterRest<K>
-  ): Promise<Parameters<Filters[K]>[0] | null>;
+  /**
+   * Passes a value through the filters in order. An event that one drops gives null; what else one refuses, with null,
+   * rejects with REFUSED that names the plugin, and a failure with PLUGIN_FAILED.
+   */
+  filter<K extends keyof Filters>(hook: K, value: Filtered<K>, ...rest: FilterRest<K>): Promise<Filtered<K> | Dropped<K>>;
 }
+type Filtered<K extends keyof Filters> = Parameters<Filters[K]>[0];
+type Dropped<K> = K extends "event:accept" ? null : never;
 type FilterRest<K extends keyof Filters> = Parameters<Filters[K]> extends [unknown, ...infer Rest] ? Rest : [];
 
 /**
@@ -125,10 +126,13 @@ export function createHooks(log: Logger, timeLimit = 5_000, calling?: (what: str
     },
 
     async filter(hook, value, ...rest) {
-      let current: typeof value | null = value;
+      let current = value;
       for (const filter of handlers.get(hook) ?? []) {
         const next = await call(filter, hook, filter.handler, [current, ...rest]);
-        if (next === null) return null;
+        if (next === null) {
+          if (hook === "event:accept") return null as Dropped<typeof hook>;
+          throw new AttuneError("REFUSED", `hook ${hook} of plugin ${filter.plugin} refused it`);
+        }
         const mistake = returnMistake(hook, next);
         if (mistake) {
           throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${filter.plugin} returned ${mistake}`, {

@@ -73,16 +73,15 @@ describe("handling", () => {
 
   test("plugins may change or refuse an execution before it is recorded, and are told of each verdict", async () => {
     const told: Enforcement[] = [];
-    const plans: Record<string, (plan: ExecutionPlan) => ExecutionPlan | null> = {
+    const plans: Record<string, (plan: ExecutionPlan) => ExecutionPlan> = {
       changed: (plan) => ({ ...plan, parameters: { ...plan.parameters, who: "plugin" } }),
       invalid: (plan) => ({ ...plan, parameters: { n: "not a number" } }),
-      refused: () => null,
       thrown: () => {
         throw new Error("no");
       },
     };
     await using e = await engine(
-      { plan: () => async (plan) => plans[plan.rule?.slice(2) ?? ""]?.(plan) ?? null, enforced: () => (one) => told.push(one) },
+      { plan: () => async (plan) => plans[plan.rule?.slice(2) ?? ""]?.(plan) ?? plan, enforced: () => (one) => told.push(one) },
       Object.fromEntries(Object.keys(plans).map((name) => [name, "action_params: {n: 1}\n"])),
     );
     const event = eventOf({ n: 5 });
@@ -94,7 +93,6 @@ describe("handling", () => {
     expect(told.toSorted((a, b) => (a.rule < b.rule ? -1 : 1))).toEqual([
       verdict("p.changed", "fired", null),
       verdict("p.invalid", "failed", expect.stringContaining("n")),
-      verdict("p.refused", "failed", "a plugin's execution:plan hook refused it"),
       verdict("p.thrown", "failed", "no"),
     ] as Enforcement[]);
     const { rows } = await e.db.storage.query("SELECT id, parameters FROM execution");

@@ -317,4 +317,22 @@ describe("runtimes of plugins", () => {
     expect(usable(reconciler.registry, action()!).available).toBe(false);
     expect(reconciler.registry.packs.get("p")?.actions.get("p.a")).toBe(other!);
   });
+
+  test("one takes the place of a pack's runtime of the same name, which is no mistake of the pack, and gives it back", async () => {
+    await using db = await database();
+    using packs = await createPacks(db.storage);
+    const { reconciler } = packs;
+    await reconciler.reload();
+    const base = [...reconciler.registry.runtimes.values()];
+    packs.write({ "z/pack.yaml": 'ref: z\nversion: "1.0.0"\n', "z/runtimes/awk.yaml": awk("z.awk", "awk"), ...user("awk") });
+    await reconciler.reload();
+    const runtime = () => reconciler.registry.packs.get("q")?.actions.get("q.a")?.runtime;
+    const problems = () => reconciler.registry.packs.get("z")?.problems.map(brief);
+    expect([runtime(), problems()]).toEqual(["z.awk", []]);
+    await reconciler.useRuntimes([...base, plugin("first")]);
+    const told = "warning runtimes/awk.yaml:2:7 the runtime z.awk claims the name awk, which local.awk has";
+    expect([runtime(), problems()]).toEqual(["local.awk", [told]]);
+    await reconciler.useRuntimes(base);
+    expect([runtime(), problems()]).toEqual(["z.awk", []]);
+  });
 });

@@ -63,6 +63,16 @@ test("a filter that returns null drops the value, and later ones are not asked",
   expect(asked).toBe(false);
 });
 
+test("null for an execution or a launch refuses it, in the name of the plugin", async () => {
+  const hooks = createHooks(silentLogger);
+  hooks.use([{ plugin: "guard", hooks: { "execution:plan": () => null } }]);
+  const plan = { id: "1", action: "p.a", rule: null, event: null, parameters: {} };
+  await expect(hooks.filter("execution:plan", plan)).rejects.toMatchObject({
+    code: "REFUSED",
+    message: "hook execution:plan of plugin guard refused it",
+  });
+});
+
 test.each<[keyof Hooks, unknown, string]>([
   ["event:accept", undefined, "nothing"],
   ["event:accept", { id: 5 }, "what is no event with id and payload"],

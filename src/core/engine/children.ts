@@ -18,7 +18,7 @@ export interface Children {
   packDirs(): ReadonlySet<string>;
   /** The directories of packs' environments that running children use. */
   environments(): ReadonlySet<string>;
-  filterLaunch(launch: Launch, target: LaunchTarget): Promise<Launch | null>;
+  filterLaunch(launch: Launch, target: LaunchTarget): Promise<Launch>;
   /** The environment the children of a pack start from. */
   environment(pack: string): Record<string, string>;
   /** The address of the API is known only once it listens; no child may be started before. */

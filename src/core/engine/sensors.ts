@@ -102,7 +102,7 @@ export async function rulesMessage(sql: Sql, wanted: WantedSensor): Promise<stri
 export interface SensorStart {
   readonly sql: Sql;
   readonly start: (spec: ChildSpec) => Child;
-  readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch | null>;
+  readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch>;
   readonly environment: (pack: string) => Readonly<Record<string, string>>;
   /** Takes one line of output; resolves when what it said is safe. */
   readonly take: (sensor: Sensor, instance: string, sequence: number, line: string, signal: AbortSignal) => Promise<void>;
@@ -132,7 +132,6 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
     environment: wanted.environment,
   };
   const launch = await context.filterLaunch(await runtime.launch(target), target);
-  if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");
 
   const controller = new AbortController();
   const instance = crypto.randomUUID();

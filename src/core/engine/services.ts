@@ -45,8 +45,8 @@ export interface Engine {
   readonly status: () => DaemonStatus;
   /** Applies defaults and checks; throws PARAMETERS_INVALID. */
   readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
-  /** Passes an execution through the filters of plugins; null: one of them refused it. */
-  readonly plan: (plan: ExecutionPlan) => Promise<ExecutionPlan | null>;
+  /** Passes an execution through the filters of plugins. Rejects with REFUSED. */
+  readonly plan: (plan: ExecutionPlan) => Promise<ExecutionPlan>;
   /** Throws EXPRESSION_INVALID for a condition or a template that can't work. */
   readonly checkRule: (rule: RuleDefinition) => void;
   readonly checkRuntimes: () => Promise<void>;
@@ -83,7 +83,6 @@ export function createServices(engine: Engine): Services {
       const snapshot = pack ? (snapshotOf(pack, ref)?.hash ?? null) : null;
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);
       const planned = await engine.plan({ id, action: ref, rule: null, event: null, parameters: checked });
-      if (!planned) throw new AttuneError("REFUSED", "a plugin's execution:plan hook refused it");
       const final = planned.parameters === checked ? checked : engine.checkParameters(action, planned.parameters);
       const tx = await storage.transaction(async (tx) => {
         const inserted = await insertManual(tx, { id, action: ref, parameters: final, snapshot });

@@ -33,8 +33,8 @@ export interface HandlerOptions extends Rendering {
   /** Takes jobs for free slots within the same transaction. */
   readonly claim: (tx: Sql) => Promise<{ settle(committed: boolean): void }>;
   readonly accepted: (event: EventMessage) => void;
-  /** Lets plugins change or refuse (null) an execution before it is recorded; undefined while none wants to. */
-  readonly plan: () => ((plan: ExecutionPlan) => Promise<ExecutionPlan | null>) | undefined;
+  /** Lets plugins change or, rejecting, refuse an execution before it is recorded; undefined while none wants to. */
+  readonly plan: () => ((plan: ExecutionPlan) => Promise<ExecutionPlan>) | undefined;
   /** To be told of each verdict once it is stored; undefined while nobody wants to know. */
   readonly enforced: () => ((enforcement: Enforcement) => void) | undefined;
   readonly log: Logger;
@@ -166,7 +166,7 @@ export function judgeRule(options: Rendering, registry: Registry, rule: Rule, ev
 /** The verdicts after plugins have seen the executions that would follow; what one refuses fails, as does what it breaks. */
 async function withPlans(
   { checkParameters }: Pick<HandlerOptions, "checkParameters">,
-  plan: (plan: ExecutionPlan) => Promise<ExecutionPlan | null>,
+  plan: (plan: ExecutionPlan) => Promise<ExecutionPlan>,
   event: EventMessage | undefined,
   verdicts: readonly Verdict[],
 ): Promise<Verdict[]> {
@@ -177,7 +177,6 @@ async function withPlans(
       try {
         const id = executionId(event.id, rule.id);
         const planned = await plan({ id, action: action.ref, rule: rule.definition.ref, event: event.id, parameters });
-        if (!planned) return { status: "failed", rule, reason: "a plugin's execution:plan hook refused it" };
         return planned.parameters === parameters
           ? verdict
           : { ...verdict, parameters: checkParameters(action, planned.parameters) };

@@ -14,7 +14,7 @@ import type { ClaimedExecution, FinishedExecution } from "./store.ts";
 /** What running one action takes, given by the composition root. */
 export interface RunContext {
   readonly start: (spec: ChildSpec, server: WarmServer | null) => Awaitable<Child>;
-  readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch | null>;
+  readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch>;
   /** The clean environment of a pack's children, with the `ATTUNE_*` they all get. */
   readonly environment: (pack: string) => Readonly<Record<string, string>>;
   /**
@@ -171,7 +171,6 @@ async function prepare(
     environment,
   };
   const launch = await context.filterLaunch(await runtime.launch(target), target);
-  if (!launch) throw new AttuneError("REFUSED", "a plugin's process:launch hook refused to start it");
   const delivery = deliver(action, execution.parameters);
   const file = delivery.file === null ? null : parameterFile(context.tempDir, delivery.file);
   const stdin = launch.stdin ?? delivery.stdin;

@@ -12,7 +12,7 @@ import { suggestion } from "../registry-build.ts";
 import { wordsOf } from "../runtimes/runtimes.ts";
 import { dependencyProblems } from "./dependencies.ts";
 import { withFrames } from "./frames.ts";
-import { mistake, type PlaceOf } from "./problems.ts";
+import { mistake, type PlaceOf, warning } from "./problems.ts";
 import { parameterProblems } from "./rule-parameters.ts";
 
 /**
@@ -64,8 +64,13 @@ export function problemsAcross(registry: Registry, pack: LoadedPack, placeOf: Pl
     if (registry.runtimes.has(runtime.ref)) return [];
     const word = wordsOf(runtime).find((name) => registry.runtimeNames.has(name)) ?? runtime.name;
     const field = word === runtime.name.toLowerCase() ? "name" : "aliases";
-    const message = `the runtime ${runtime.ref} claims the name ${word}, which ${registry.runtimeNames.get(word)} has`;
-    return [mistake(runtime.file, at(runtime.file, field), message, "give it another name or alias")];
+    const holder = registry.runtimeNames.get(word) ?? "";
+    const message = `the runtime ${runtime.ref} claims the name ${word}, which ${holder} has`;
+    // An operator's plugin may take the place of a pack's runtime, which is no mistake of the pack.
+    const isOverridden = holder.startsWith("local.");
+    const hint = isOverridden ? "the plugin serves instead; rename one of them to have both" : "give it another name or alias";
+    const place = at(runtime.file, field);
+    return [isOverridden ? warning(runtime.file, place, message, hint) : mistake(runtime.file, place, message, hint)];
   });
   const ofPack = dependencyProblems(registry, pack, placeOf);
   return withFrames(pack.dir, [...ofPack, ...ofRules, ...ofSensors, ...ofRuntimes]);
