@@ -203,7 +203,7 @@ describe("hooks", () => {
       ),
     );
     expect(failed.map(({ place, message }) => `${place} ${message}`)).toEqual([
-      expect.stringMatching(/^plugin.ts:4:5 hook event:accept .* is nothing/),
+      expect.stringMatching(/^plugin.ts:4:5 hook event:accept .* returned nothing$/),
       expect.stringMatching(/^plugin.ts:5:5 hook process:launch .* has no argv/),
       expect.stringMatching(/^plugin.ts:7:17 hook execution:plan .*: mine$/),
       "plugin.ts:9:5 event:accepted changed what it was told, which other plugins are told as well",
