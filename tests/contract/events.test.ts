@@ -165,6 +165,43 @@ describe("handling", () => {
     expect((await e.db.storage.query("SELECT attempt FROM execution")).rows).toEqual([{ attempt: 1 }]);
   });
 
+  test("what is committed only after the connection was given up is run, once", async () => {
+    await using e = await engine({}, { all: rules.all });
+    await e.executor.start();
+    const completed = async () => (await e.db.storage.query("SELECT id FROM execution WHERE status = 'completed'")).rows;
+    const over = (id: string) => until("it is over", async () => (await completed()).some((row) => row["id"] === id));
+    // Once it has looked for jobs, it keeps slots free for what comes.
+    const first = await e.submit({ n: 0 });
+    e.executor.wake();
+    await over(first);
+    const gate = Promise.withResolvers<void>();
+    let committing: Promise<unknown> | undefined;
+    const storage: Storage = {
+      ...e.db.storage,
+      async transaction(run) {
+        const stored = Promise.withResolvers<unknown>();
+        committing = e.db.storage.transaction(async (tx) => {
+          const result = await run(tx);
+          const { rows } = await tx.query("SELECT status FROM execution WHERE event_id IS NOT NULL");
+          stored.resolve(rows);
+          await gate.promise;
+          return result;
+        });
+        expect(await stored.promise).toEqual([{ status: "running" }]);
+        throw new AttuneError("DATABASE_UNAVAILABLE", "the connection was lost while committing", { retryable: true });
+      },
+    };
+    await expect(createHandler(e.db, e.packs, e, { storage })([eventOf({ n: 1 })])).rejects.toMatchObject({ retryable: true });
+    // Answered although the transaction is open: the executor has looked and found nothing.
+    const second = await e.submit({ n: 2 });
+    e.executor.wake();
+    await over(second);
+    gate.resolve();
+    await committing;
+    await until("it is over", async () => (await completed()).length === 3, { timeout: 15_000 });
+    expect(e.changes.map(({ to }) => to)).toEqual(["running", "completed", "running", "completed", "running", "completed"]);
+  });
+
   test("replays that race with the first delivery make one execution for each event and rule", async () => {
     await using e = await engine();
     const events = Array.from({ length: 20 }, (_, n) => eventOf({ n }));

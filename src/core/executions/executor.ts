@@ -2,6 +2,7 @@ import { toError } from "../errors.ts";
 import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
 import type { Action, Registry } from "../registry.ts";
 import { usable } from "../runtimes/runtimes.ts";
+import { createDoubt } from "./doubt.ts";
 import { createOutputBuffer, type OutputBuffer } from "./output.ts";
 import type { JobQueue } from "./queue.ts";
 import { createRecorder } from "./recorder.ts";
@@ -85,8 +86,7 @@ const storeLimit = 5_000;
 export function createExecutor(options: ExecutorOptions): Executor {
   const { storage, queue, owner, log } = options;
   const active = new Map<string, Active>();
-  /** Claimed in transactions that broke: whether they were committed, only the database knows. */
-  const doubtful = new Set<string>();
+  const doubt = createDoubt();
   /** Processes under way: what has ended but is not stored yet holds no slot. */
   let occupied = 0;
   let claiming = 0;
@@ -98,14 +98,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
   let poll: ReturnType<typeof setInterval> | undefined;
 
   function free(): number {
-    if (stopping || doubtful.size > 0 || active.size >= unstoredLimit * options.concurrency) return 0;
+    if (stopping || doubt.open.size > 0 || active.size >= unstoredLimit * options.concurrency) return 0;
     return options.concurrency - occupied - claiming;
   }
 
   const recorder = createRecorder({ ...options, claimNext: (tx) => (waiting && free() > 0 ? api.claimWithin(tx) : undefined) });
 
   function launch(execution: ClaimedExecution): void {
-    doubtful.delete(execution.id);
+    doubt.forget(execution.id);
     const registry = options.registry();
     const stdout = createOutputBuffer(options.outputLimit);
     const stderr = createOutputBuffer(options.outputLimit);
@@ -157,7 +157,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   /** After the end of the transaction that claimed. */
   async function begin({ ids, executions }: Claim, committed: boolean): Promise<void> {
     if (!committed) {
-      for (const id of ids) doubtful.add(id);
+      doubt.add(ids);
       return;
     }
     const claimed = await executions;
@@ -171,8 +171,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   /** Starts what was claimed after all. Only while no claim is under way, which might take the same jobs. */
   async function resolveDoubt(): Promise<void> {
-    const due = await storage.transaction((tx) => stillRunning(tx, [...doubtful], owner));
-    doubtful.clear();
+    const due = await storage.transaction((tx) => stillRunning(tx, [...doubt.open], owner));
+    doubt.asked();
     for (const execution of due) launch(execution);
   }
 
@@ -181,7 +181,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     do {
       lookAgain = false;
       waiting = false;
-      if (doubtful.size > 0 && claiming === 0) await resolveDoubt();
+      if (doubt.open.size > 0 && claiming === 0) await resolveDoubt();
       while (await takeSome());
     } while (lookAgain);
   }
@@ -216,7 +216,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
         await queue.complete(tx, abandoned);
         log.warn("executions of an earlier daemon are abandoned", { count: abandoned.length });
       });
-      poll = setInterval(api.wake, pollEvery);
+      poll = setInterval(() => {
+        doubt.reopen();
+        api.wake();
+      }, pollEvery);
       api.wake();
     },
     wake() {
@@ -224,7 +227,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         lookAgain = true;
         return;
       }
-      if (free() <= 0 && (doubtful.size === 0 || stopping)) {
+      if (free() <= 0 && (doubt.open.size === 0 || stopping)) {
         waiting = true;
         return;
       }
@@ -249,7 +252,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
             void begin(claimed, committed)
               .catch((thrown) => log.warn("jobs without an execution stay", { error: toError(thrown).message }))
               .finally(() => {
-                if (claimed.full || doubtful.size > 0) api.wake();
+                if (claimed.full || doubt.open.size > 0) api.wake();
               });
           },
         };
@@ -267,8 +270,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
         settle(committed, made) {
           claiming -= slots;
           if (committed) for (const execution of made) launch(execution);
-          else for (const id of reserved) doubtful.add(id);
-          if (doubtful.size > 0 || waiting) api.wake();
+          else doubt.add(reserved);
+          if (doubt.open.size > 0 || waiting) api.wake();
         },
       };
     },
