@@ -152,7 +152,8 @@ describe("an environment", () => {
     const old = all.place("p", 'echo 1 > "$1/x"');
     await first.want([old]);
     const dir = await first.require(old, never);
-    const next = all.place("p", `echo half > "$1/x"; ${waitFor("go")}echo 2 > "$1/x"`);
+    // Each maker has a gate of its own: in the same place the forgotten one would write over what the second makes.
+    const next = all.place("p", `echo $$ >> "$GATES/makers"; echo half > "$1/x"; ${waitFor("go.$$")}echo 2 > "$1/x"`);
     await first.want([next]);
     await until("it has begun", () => readdirSync(join(all.dir, "environments/p/sh-1.0")).length === 2);
     await until("it is half done", () => halfDone(all.dir));
@@ -162,7 +163,8 @@ describe("an environment", () => {
     await second.want([next]);
     expect(second.standing(next)).toEqual({ status: "ready", dir });
     expect(readdirSync(join(all.dir, "environments/p/sh-1.0"))).toHaveLength(2);
-    all.gate("go");
+    const maker = await until("the second makes it", () => readFileSync(join(all.dir, "makers"), "utf8").split("\n")[1]);
+    all.gate(`go.${maker}`);
     const two = await until("the swap", () => second.list()[0]?.status === "ready" && second.list()[0]?.path);
     expect(two).not.toBe(dir);
     expect(readFileSync(join(two, "x"), "utf8")).toBe("2\n");
