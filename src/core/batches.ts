@@ -3,7 +3,8 @@
  *
  * Batches form from what waits when the loop comes round, in order and up to `max` items: a lone item goes at once, and
  * the more that arrives while `run` works, the larger the next batch. There is no timer, and `run` never overlaps itself.
- * When `run` rejects, the items of that batch reject with the same reason; the loop goes on with the next.
+ * When `run` rejects, the items of that batch and those that wait behind it reject with the same reason, so that none of
+ * them is taken before one that was offered ahead of it is offered again. The loop goes on with what comes then.
  */
 export function createBatcher<T>(options: { max: number; run(batch: T[]): Promise<void> }): (item: T) => Promise<void> {
   const waiting: Array<{ item: T; settled: PromiseWithResolvers<void> }> = [];
@@ -18,7 +19,7 @@ export function createBatcher<T>(options: { max: number; run(batch: T[]): Promis
         await options.run(batch.map(({ item }) => item));
         for (const { settled } of batch) settled.resolve();
       } catch (thrown) {
-        for (const { settled } of batch) settled.reject(thrown);
+        for (const { settled } of [...batch, ...waiting.splice(0)]) settled.reject(thrown);
       }
     }
     looping = false;

@@ -203,6 +203,9 @@ export interface Transport {
   /**
    * Resolves when the event is safe: stored by the transport, or handled. A second publish with the same id is harmless.
    * Rejects with a `retryable` AttuneError `TRANSPORT_UNAVAILABLE` when it can't take the event now.
+   *
+   * Many calls may be under way. They take effect in their order, so that an event's checkpoint is never stored before what
+   * its sensor said earlier: when one rejects, those called after it are not taken before it has rejected.
    */
   publish(event: EventMessage): Promise<void>;
   /**

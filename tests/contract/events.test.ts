@@ -325,20 +325,24 @@ describe("ingest", () => {
       log: silentLogger,
       ...more,
     });
-    const line = (value: object | string, sequence = 0, signal = new AbortController().signal, instance = "start-1") =>
-      ingest.line(e.sensor, instance, sequence, typeof value === "string" ? value : JSON.stringify(value), signal);
-    return { ...e, ingest, line, direct, published };
+    /** Lines of one start of the sensor. */
+    const start = (signal = new AbortController().signal) => {
+      const take = ingest.lines(e.sensor, signal);
+      return (value: object | string) => take(typeof value === "string" ? value : JSON.stringify(value));
+    };
+    return { ...e, ingest, start, line: start(), direct, published };
   }
   const away = () => Promise.reject(new AttuneError("TRANSPORT_UNAVAILABLE", "NATS is away", { retryable: true }));
 
   test("a line is an event of the sensor's only trigger, with the id its key gives it", async () => {
     await using e = await ingesting();
     await e.line({ event_id: "k", payload: { n: 1 } });
-    await e.line({ event_id: "k", payload: { n: 1 } }, 1, undefined, "start-2");
-    await e.line({ n: 2 }, 2);
-    await e.line({ n: 2 }, 3);
-    await e.line({ n: 2 }, 3, undefined, "start-2");
-    const [keyed, again, plain, next, restarted] = e.published;
+    await e.line({ n: 2 });
+    await e.line({ n: 2 });
+    const restartedLine = e.start();
+    await restartedLine({ event_id: "k", payload: { n: 1 } });
+    await restartedLine({ n: 2 });
+    const [keyed, plain, next, again, restarted] = e.published;
     expect(keyed).toMatchObject({ trigger: "p.t", sensor: "p.s", rule: null, payload: { n: 1 } });
     expect(again?.id).toBe(keyed!.id);
     expect(new Set([plain?.id, next?.id, restarted?.id]).size).toBe(3);
@@ -347,8 +351,8 @@ describe("ingest", () => {
 
   test("a line for one rule, by id or ref, reaches only that rule", async () => {
     await using e = await ingesting();
-    await e.line({ trigger_instance_id: `rule_${e.ruleId("p.all")}`, payload: { n: 50 } }, 0);
-    await e.line({ trigger_instance_id: "rule_p.big", payload: { n: 50 } }, 1);
+    await e.line({ trigger_instance_id: `rule_${e.ruleId("p.all")}`, payload: { n: 50 } });
+    await e.line({ trigger_instance_id: "rule_p.big", payload: { n: 50 } });
     expect(e.published.map(({ rule }) => rule)).toEqual(["p.all", "p.big"]);
     expect(await count(e.db.storage, "enforcement")).toBe(2);
   });
@@ -411,7 +415,7 @@ describe("ingest", () => {
       publish: () => Promise.reject(new AttuneError("DATABASE_UNAVAILABLE", "away", { retryable: true })),
     });
     const controller = new AbortController();
-    const waiting = e.line({ n: 1 }, 0, controller.signal);
+    const waiting = e.start(controller.signal)({ n: 1 });
     const began = performance.now();
     controller.abort();
     await waiting;

@@ -40,7 +40,7 @@ async function start(
     start: startChild,
     filterLaunch: (launch) => launch,
     environment: () => ({ PATH: "/usr/bin:/bin" }),
-    take: (_sensor, _instance, _sequence, line) => take(line),
+    lines: () => take,
     tooLong: () => void log.push("too long"),
   };
   const child = await startSensor(context, wanted, (line) => void log.push(line));
@@ -98,9 +98,12 @@ test("while its lines can't be taken it is held back, and can be stopped all the
     start: startChild,
     filterLaunch: (launch) => launch,
     environment: () => ({ PATH: "/usr/bin:/bin" }),
-    take: (_sensor, _instance, _sequence, _line, signal) => {
-      if (taken++ === 0) signal.addEventListener("abort", () => aborted.resolve());
-      return aborted.promise;
+    lines: (_sensor, signal) => {
+      signal.addEventListener("abort", () => aborted.resolve());
+      return () => {
+        taken++;
+        return aborted.promise;
+      };
     },
     tooLong() {},
   };

@@ -85,6 +85,38 @@ test("kill -9 of the external PostgreSQL under load, events by NATS", async () =
   await expectNothingLost(daemon, effects);
 });
 
+test("kill -9 of the daemon as soon as the database is back", async () => {
+  const { daemon: started, effects } = await startUnderLoad({ DATABASE_URL: await servers.postgres.createDatabase() });
+  await using daemon = started;
+  for (let round = 0; round < 2 * rounds; round++) {
+    const before = await completedCount(daemon);
+    await servers.postgres.kill9();
+    // Long enough for many events to have failed several times each.
+    await Bun.sleep(500 + Math.random() * 1_000);
+    await servers.postgres.restart();
+    await until("events are handled again", async () => (await completedCount(daemon)) > before + 5, { timeout: 30_000 });
+    await daemon.kill9();
+    await daemon.restart();
+  }
+  expect((await settleAndCount(daemon, effects)).faults).toEqual(noFaults);
+});
+
+test("kill -9 of the daemon just after that of NATS", async () => {
+  const { daemon: started, effects } = await startUnderLoad(await backendEnv(servers));
+  await using daemon = started;
+  for (let round = 0; round < 2 * rounds; round++) {
+    const before = await completedCount(daemon);
+    await until("work goes on", async () => (await completedCount(daemon)) > before + 20, { timeout: 30_000 });
+    await servers.nats.kill9();
+    // While some events wait for NATS and others already go round it.
+    await Bun.sleep(Math.random() * 1_500);
+    await daemon.kill9();
+    await servers.nats.restart();
+    await daemon.restart();
+  }
+  expect((await settleAndCount(daemon, effects)).faults).toEqual(noFaults);
+});
+
 test("kill -9 of the embedded PostgreSQL under load", async () => {
   const { daemon: started, effects } = await startUnderLoad({});
   await using daemon = started;

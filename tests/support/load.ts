@@ -8,19 +8,20 @@ import { until } from "./until.ts";
 
 /**
  * A pack whose sensor counts for each of its two rules and goes on, after a restart, where its checkpoint says. The rules'
- * action appends one line `rule number execution` to the file `effects`, in one write. It stops when `effects`.stop exists.
+ * action appends one line `rule number execution` to the file `effects`, in one write. It stops when `effects`.stop exists, and
+ * writes to `effects`.counted how far it came.
  */
 export function loadPack(options: { readonly perSecond: number; readonly effects: string }): Record<string, string> {
   const rule = (name: string) => `ref: load.${name}
 trigger_ref: load.number
-trigger_params: { pause_ms: ${Math.round(2_000 / options.perSecond)}, stop: ${JSON.stringify(`${options.effects}.stop`)} }
+trigger_params: { pause_ms: ${Math.round(2_000 / options.perSecond)}, effects: ${JSON.stringify(options.effects)} }
 action_ref: load.append
 action_params: { line: "load.${name} {{ event.payload.n }}", file: ${JSON.stringify(options.effects)} }
 `;
   return {
     "load/pack.yaml": "ref: load\nversion: 1.0.0\n",
     "load/triggers/number.yaml":
-      "ref: load.number\nparameters: { pause_ms: { type: integer }, stop: { type: string } }\noutput: { n: { type: integer } }\n",
+      "ref: load.number\nparameters: { pause_ms: { type: integer }, effects: { type: string } }\noutput: { n: { type: integer } }\n",
     "load/sensors/counter.yaml": "ref: load.counter\nentry_point: counter.ts\ntrigger_types: [load.number]\n",
     "load/sensors/counter.ts": counterScript,
     "load/actions/append.yaml":
@@ -33,7 +34,7 @@ printf '%s %s\\n' "$ATTUNE_ACTION_LINE" "$ATTUNE_EXEC_ID" >> "$ATTUNE_ACTION_FIL
   };
 }
 
-const counterScript = `import { existsSync } from "node:fs";
+const counterScript = `import { existsSync, writeFileSync } from "node:fs";
 import { runSensor, type SensorRule } from "attune";
 
 await runSensor((sensor) => {
@@ -43,13 +44,16 @@ await runSensor((sensor) => {
       counting = rules.map((rule) => ({ rule, n: Number(rule.checkpoint?.["n"] ?? 0) }));
     },
     async run(signal) {
-      while (!signal.aborted && !existsSync(String(counting[0]?.rule.params["stop"]))) {
+      const effects = String(counting[0]?.rule.params["effects"]);
+      while (!signal.aborted && !existsSync(effects + ".stop")) {
         for (const one of counting) {
           const n = ++one.n;
           await sensor.emit({ trigger: one.rule.trigger, rule: one.rule, id: \`\${one.rule.ref} \${n}\`, payload: { n }, checkpoint: { n } });
         }
         await Bun.sleep(Number(counting[0]?.rule.params["pause_ms"] ?? 100));
       }
+      const counted = Object.fromEntries(counting.map(({ rule, n }) => [rule.ref, n]));
+      if (!signal.aborted) writeFileSync(effects + ".counted", JSON.stringify(counted));
     },
   };
 });
@@ -67,8 +71,10 @@ export interface Faults {
   readonly stuck: readonly string[];
   /** Completed executions without an effect, and effects without an execution. */
   readonly disagreeing: readonly string[];
+  /** What was put aside instead of stored, with the reason. */
+  readonly rejected: readonly string[];
 }
-export const noFaults: Faults = { lost: [], twice: [], unanswered: [], stuck: [], disagreeing: [] };
+export const noFaults: Faults = { lost: [], twice: [], unanswered: [], stuck: [], disagreeing: [], rejected: [] };
 
 export interface LoadReport {
   readonly faults: Faults;
@@ -77,24 +83,40 @@ export interface LoadReport {
   readonly abandoned: number;
 }
 
-/** Tells the sensor to stop counting, waits until everything that was accepted is over, and counts. */
-export async function settleAndCount({ project }: TestDaemon, effects: string): Promise<LoadReport> {
+/** Tells the sensor to stop counting, waits until everything that was accepted is over, and counts. Prints the log with a fault. */
+export async function settleAndCount({ project, log }: TestDaemon, effects: string): Promise<LoadReport> {
   // The rules stay enabled: an event for a rule that no longer is would rightly have no execution.
   writeFileSync(`${effects}.stop`, "");
   await using database = await openDatabase(project);
-  await settled(database, project.env["NATS_URL"]);
-  return await count(database, effects);
+  await settled(database, effects, project.env["NATS_URL"]);
+  const report = await count(database, effects);
+  if (Object.values(report.faults).some((list) => list.length > 0)) console.error(log());
+  return report;
 }
 
-/** Nothing is open, and nothing new comes: also what a killed daemon took from the stream was delivered again. */
-async function settled(database: TestDatabase, natsUrl: string | undefined): Promise<void> {
+/** All that was counted is there, nothing is open, and nothing new comes: also what a killed daemon took was delivered again. */
+async function settled(database: TestDatabase, effects: string, natsUrl: string | undefined): Promise<void> {
   const look = async () => {
+    const last = await database.query<{ rule: string; n: number }>(
+      "SELECT rule_ref AS rule, max((payload->>'n')::int) AS n FROM event WHERE trigger_ref = 'load.number' GROUP BY rule_ref",
+    );
     const [row] = await database.query<{ events: number; open: number }>(
       "SELECT (SELECT count(*) FROM event)::int AS events, (SELECT count(*) FROM execution WHERE finished IS NULL)::int AS open",
     );
     const pending = natsUrl === undefined ? 0 : (await streamState(natsUrl)).pending;
-    return { events: row?.events, open: Number(row?.open) + pending };
+    return { last, events: row?.events, open: Number(row?.open) + pending };
   };
+  const counted = await until<Record<string, number>>("the sensor stopped counting", () =>
+    JSON.parse(readFileSync(`${effects}.counted`, "utf8")),
+  );
+  await until(
+    "what was counted is stored",
+    async () => {
+      const { last } = await look();
+      return Object.entries(counted).every(([rule, n]) => last.some((one) => one.rule === rule && one.n >= n));
+    },
+    { timeout: 60_000 },
+  );
   let last = await look();
   let since = performance.now();
   await until(
@@ -126,6 +148,7 @@ async function count(database: TestDatabase, effectsFile: string): Promise<LoadR
      FROM event e LEFT JOIN execution x ON x.event_id = e.id LEFT JOIN attune_boss.job j ON j.id = x.id
      WHERE e.trigger_ref = 'load.number' ORDER BY e.rule_ref, n`,
   );
+  const rejected = await database.query<{ excerpt: string; reason: string }>("SELECT excerpt, reason FROM rejected_event");
   const effects = readEffects(effectsFile);
   const name = ({ rule, n }: { rule: string; n: number }) => `${rule} ${n}`;
   const numbers = new Map<string, number>();
@@ -151,6 +174,7 @@ async function count(database: TestDatabase, effectsFile: string): Promise<LoadR
         .filter(({ what, execution }) => known.get(what)?.execution !== execution)
         .map(({ what }) => `unknown effect ${what}`),
     ],
+    rejected: rejected.map(({ excerpt, reason }) => `${reason}: ${excerpt}`),
   };
   // A join that found an event twice would hide a second execution.
   if (known.size !== events.length) throw new Error("an event has more than one execution");

@@ -54,7 +54,7 @@ test("a batch holds at most max items, in the order they were offered, and runs 
   expect(Math.max(...sizes)).toBe(7);
 });
 
-test("a batch that fails rejects its own items and no others", async () => {
+test("a batch that fails rejects what waits behind it too, which must not overtake, but nothing before and nothing after", async () => {
   const offer = createBatcher<number>({
     max: 2,
     async run(batch) {
@@ -67,8 +67,9 @@ test("a batch that fails rejects its own items and no others", async () => {
     "done",
     "no 3 4",
     "no 3 4",
-    "done",
+    "no 3 4",
   ]);
+  await offer(6);
 });
 
 test("it starts again after it was idle, also from within the settling of a batch", async () => {

@@ -208,7 +208,7 @@ export async function startEngine(
     log,
   });
 
-  const sensors = superviseSensors({ settings, storage, children, take: ingest.line, hooks, log });
+  const sensors = superviseSensors({ settings, storage, children, lines: ingest.lines, hooks, log });
 
   scope.defer(() => executor.stop(drainLimit));
   await reconciler.reload();

@@ -104,8 +104,8 @@ export interface SensorStart {
   readonly start: (spec: ChildSpec) => Child;
   readonly filterLaunch: (launch: Launch, target: LaunchTarget) => Awaitable<Launch>;
   readonly environment: (pack: string) => Readonly<Record<string, string>>;
-  /** Takes one line of output; resolves when what it said is safe. */
-  readonly take: (sensor: Sensor, instance: string, sequence: number, line: string, signal: AbortSignal) => Promise<void>;
+  /** Gives what takes one line of output after the other; each resolves when what it said is safe. */
+  readonly lines: (sensor: Sensor, signal: AbortSignal) => (line: string) => Promise<void>;
   readonly tooLong: (sensor: Sensor) => void;
 }
 
@@ -134,16 +134,14 @@ export async function startSensor(context: SensorStart, wanted: WantedSensor, lo
   const launch = await context.filterLaunch(await runtime.launch(target), target);
 
   const controller = new AbortController();
-  const instance = crypto.randomUUID();
+  const take = context.lines(sensor, controller.signal);
   const inFlight = new Set<Promise<void>>();
   let freed = Promise.withResolvers<void>();
-  let sequence = 0;
   const stdout = createLineSplitter(
     longestLine,
     async (line) => {
       if (line.trim() === "") return;
-      const taken: Promise<void> = context
-        .take(sensor, instance, sequence++, line, controller.signal)
+      const taken: Promise<void> = take(line)
         .catch((thrown) => log(`(a line could not be taken: ${toError(thrown).message})`))
         .finally(() => {
           inFlight.delete(taken);

@@ -12,15 +12,15 @@ export function superviseSensors(engine: {
   settings: Settings;
   storage: Sql;
   children: Children;
-  take: SensorStart["take"];
+  lines: SensorStart["lines"];
   hooks: HookRunner;
   log: Logger;
 }): Supervisor<WantedSensor> {
-  const { settings, storage, children, take, hooks, log } = engine;
+  const { settings, storage, children, lines, hooks, log } = engine;
   const context: SensorStart = {
     ...children,
     sql: storage,
-    take,
+    lines,
     tooLong: (sensor) => log.warn("a line of a sensor is too long and was dropped", { sensor: sensor.ref }),
   };
   return createSupervisor<WantedSensor>({

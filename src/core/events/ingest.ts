@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { AttuneError, describeError, nearest, toError } from "../errors.ts";
 import { eventId, newId } from "../ids.ts";
-import { createPace, type Pace } from "../pace.ts";
+import { createPace } from "../pace.ts";
 import type { Awaitable, EventMessage, Logger, Sql, Transport } from "../plugin.ts";
 import { allTriggers, findRule, findTrigger, type Registry, type Sensor } from "../registry.ts";
+import { createLane } from "./lane.ts";
 import { type RuleTarget, readSensorLine, type SensorEvent } from "./lines.ts";
 import { reject } from "./rejected.ts";
 
@@ -19,10 +19,11 @@ export interface IngestOptions {
 
 export interface Ingest {
   /**
-   * Takes one line of a sensor. Resolves once what it said is safe, however long the database or the transport are away:
-   * the caller reads no further meanwhile, which holds the sensor back.
+   * For one process of a sensor: takes its lines, one call each. Each resolves once what it said is safe, however long the
+   * database or the transport are away: the caller reads no further meanwhile, which holds the sensor back. They are made
+   * safe in their order. When `signal` is aborted what is not safe yet is dropped.
    */
-  line(sensor: Sensor, instance: string, sequence: number, line: string, signal: AbortSignal): Promise<void>;
+  lines(sensor: Sensor, signal: AbortSignal): (line: string) => Promise<void>;
   /** Takes one event from outside. Rejects with EVENT_INVALID, NOT_FOUND or, when nothing can take it now, a retryable error. */
   event(event: SensorEvent, key: string | null): Promise<string>;
   /** The transport is away, so events are handled directly. */
@@ -33,32 +34,21 @@ export interface Ingest {
 export const largestEvent = 512 * 1024;
 /** Lines of one sensor that are no event: more of them hold the sensor up instead of filling log, disk and this process's time. */
 const otherLines = { perSecond: 100, burst: 1_000 };
-const firstRetry = 100;
-const lastRetry = 5_000;
 
 export function createIngest(options: IngestOptions): Ingest {
   const { log } = options;
   let bypassing = false;
-  const paces = new WeakMap<Sensor, Pace>();
 
-  function paceOf(sensor: Sensor): Pace {
-    const pace = paces.get(sensor) ?? createPace(otherLines);
-    paces.set(sensor, pace);
-    return pace;
-  }
-
-  async function accept(event: EventMessage): Promise<void> {
-    const filtered = await options.filter(event);
-    if (filtered === null) return;
+  async function hand(event: EventMessage): Promise<void> {
     try {
-      await options.transport.publish(filtered);
+      await options.transport.publish(event);
       if (bypassing) log.info("events go through the transport again");
       bypassing = false;
     } catch (thrown) {
       if (!(thrown instanceof AttuneError && thrown.code === "TRANSPORT_UNAVAILABLE")) throw thrown;
       if (!bypassing) log.warn("the transport is away; events are handled directly", { error: thrown.message });
       bypassing = true;
-      await options.handle(filtered);
+      await options.handle(event);
     }
   }
 
@@ -71,45 +61,43 @@ export function createIngest(options: IngestOptions): Ingest {
     return from.checkpoint ? { ...event, checkpoint: from.checkpoint } : event;
   }
 
-  async function untilTaken(what: string, take: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (let wait = firstRetry; !signal.aborted; wait = Math.min(lastRetry, wait * 2)) {
-      try {
-        return await take();
-      } catch (thrown) {
-        const error = toError(thrown);
-        if (!(error instanceof AttuneError && error.retryable)) throw error;
-        log.warn("cannot take an event now; its sensor waits", { sensor: what, error: error.message });
-        await sleep(wait, undefined, { signal }).catch(() => {}); // Aborted: the loop ends.
-      }
-    }
-  }
-
   return {
     get bypassing() {
       return bypassing;
     },
-    async line(sensor, instance, sequence, line, signal) {
-      const read = readSensorLine(line);
-      if (read.kind === "log") {
-        if (await paceOf(sensor)(signal)) log.info(line.slice(0, 2_000), { sensor: sensor.ref });
-        return;
-      }
-      try {
-        if (read.kind === "rejected") throw new AttuneError("EVENT_INVALID", read.reason);
-        const trigger = triggerOf(sensor, read.event.trigger);
-        const id =
-          read.event.key === null ? eventId(instance, trigger, String(sequence)) : eventId(sensor.ref, trigger, read.event.key);
-        const event = message(sensor.ref, id, trigger, read.event, sensor.ref);
-        await untilTaken(sensor.ref, () => accept(event), signal);
-      } catch (thrown) {
-        const error = toError(thrown);
-        if (!(await paceOf(sensor)(signal))) return;
-        // A filter that failed may have been the one that hides what must not be stored.
-        const shown = error instanceof AttuneError && error.code === "PLUGIN_FAILED" ? "(not kept, since a plugin failed)" : line;
-        const reason = describeError(error);
-        log.warn("a line of a sensor was refused", { sensor: sensor.ref, reason, line: shown.slice(0, 200) });
-        await untilTaken(sensor.ref, () => reject(options.storage, sensor.ref, shown, reason), signal);
-      }
+    lines(sensor, signal) {
+      const instance = newId();
+      const lane = createLane(sensor.ref, signal, log);
+      const mayKeep = createPace(otherLines);
+      let sequence = 0;
+      return async (line) => {
+        const number = sequence++;
+        const read = readSensorLine(line);
+        if (read.kind === "log") {
+          if (await mayKeep(signal)) log.info(line.slice(0, 2_000), { sensor: sensor.ref });
+          return;
+        }
+        try {
+          if (read.kind === "rejected") throw new AttuneError("EVENT_INVALID", read.reason);
+          const trigger = triggerOf(sensor, read.event.trigger);
+          const id =
+            read.event.key === null ? eventId(instance, trigger, String(number)) : eventId(sensor.ref, trigger, read.event.key);
+          const event = message(sensor.ref, id, trigger, read.event, sensor.ref);
+          await lane.pass(() => options.filter(event), hand);
+        } catch (thrown) {
+          const error = toError(thrown);
+          // A filter that failed may have been the one that hides what must not be stored.
+          const shown =
+            error instanceof AttuneError && error.code === "PLUGIN_FAILED" ? "(not kept, since a plugin failed)" : line;
+          const reason = describeError(error);
+          if (!(await mayKeep(signal))) return;
+          log.warn("a line of a sensor was refused", { sensor: sensor.ref, reason, line: shown.slice(0, 200) });
+          await lane.pass(
+            () => true,
+            () => reject(options.storage, sensor.ref, shown, reason),
+          );
+        }
+      };
     },
 
     async event(from, key) {
@@ -126,7 +114,8 @@ export function createIngest(options: IngestOptions): Ingest {
       }
       const own = key ?? from.key;
       const id = own === null ? newId() : eventId("api", trigger.ref, own);
-      await accept(message("api", id, trigger.ref, from, null));
+      const filtered = await options.filter(message("api", id, trigger.ref, from, null));
+      if (filtered !== null) await hand(filtered);
       return id;
     },
   };

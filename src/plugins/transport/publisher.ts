@@ -1,7 +1,7 @@
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { AttuneError, toError } from "../../core/errors.ts";
 import type { EventMessage } from "../../core/plugin.ts";
-import type { Link } from "./link.ts";
+import type { Epoch, Link } from "./link.ts";
 import { encodeEvent, isRef } from "./message.ts";
 
 /** Enough to keep server and disk busy, and few enough that the timeout measures the server and not our own queue. */
@@ -21,10 +21,17 @@ export interface Publisher {
  * Publishes with the event's id as message id, so a repeated attempt is stored once. Many calls at a time share the
  * connection. Rejects with `EVENT_INVALID` what the server would never take, and with a retryable `TRANSPORT_UNAVAILABLE`
  * otherwise: at once while the connection is down, after three attempts of 500 ms when the server is silent.
+ *
+ * Events are stored in the order of the calls, also over a lost connection, and rejections come in that order: a checkpoint
+ * must not be stored before what it speaks of.
  */
 export function createPublisher(link: Link, limits: { prefix: string; maxPayload(): number }): Publisher {
   const slots = createSlots(MAX_IN_FLIGHT);
   let closed = false;
+  /** Whether the call before was taken, once it and all before it are settled. */
+  let last: Promise<boolean> = Promise.resolve(true);
+  /** Nothing sent over an earlier connection is unsettled. */
+  let cleared: Epoch | undefined;
 
   async function publish(event: EventMessage): Promise<void> {
     if (!isRef(event.trigger))
@@ -37,11 +44,30 @@ export function createPublisher(link: Link, limits: { prefix: string; maxPayload
       });
     }
     await slots.take();
+    const ahead = last;
+    const taken = Promise.withResolvers<boolean>();
+    const own = ahead.then(() => taken.promise);
+    last = own;
     try {
+      await keepOrder(ahead);
       await send(`${limits.prefix}.${event.trigger}`, body, event.id);
+      taken.resolve(true);
+    } catch (thrown) {
+      await ahead;
+      taken.resolve(false);
+      // Those that wait for it fail with it; the next to come is the first of a new order.
+      if (last === own) last = Promise.resolve(true);
+      throw thrown;
     } finally {
       slots.give();
     }
+  }
+
+  /** The server keeps the order of one connection; what a lost one carried is known only when it is settled. */
+  async function keepOrder(ahead: Promise<boolean>): Promise<void> {
+    if (link.down || link.epoch === cleared) return;
+    if (!(await ahead)) throw unavailable("NATS did not take an earlier event");
+    cleared = link.epoch;
   }
 
   async function send(subject: string, body: Uint8Array, id: string): Promise<void> {
