@@ -205,7 +205,7 @@ export interface Transport {
    * Rejects with a `retryable` AttuneError `TRANSPORT_UNAVAILABLE` when it can't take the event now.
    *
    * Many calls may be under way. They take effect in their order, so that an event's checkpoint is never stored before what
-   * its sensor said earlier: when one rejects, those called after it are not taken before it has rejected.
+   * its sensor said earlier: when one rejects, so do those that were called after it and are not settled yet.
    */
   publish(event: EventMessage): Promise<void>;
   /**
