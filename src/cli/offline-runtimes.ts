@@ -7,13 +7,21 @@ import { builtinRuntimes } from "../plugins/index.ts";
 
 /** The words a pack may use as `runner_type` wherever attune runs: the built-in runtimes and those of the core pack. */
 export function offlineRuntimeNames(): RuntimeNames {
-  const builtin = builtinRuntimes({ preload: "" }).map(({ name, aliases = [], extensions = [] }) => ({
+  return withPackRuntimes(runtimeNamesOf(builtin()), loadAssets().corePack.flatMap(definitionIn));
+}
+
+/** Whether a runtime of attune's own has the name, which no plugin can take from it. */
+export function isBuiltinRuntime(word: string): boolean {
+  return builtin().some(({ name, aliases }) => name === word || aliases.includes(word));
+}
+
+function builtin() {
+  return builtinRuntimes({ preload: "" }).map(({ name, aliases = [], extensions = [] }) => ({
     ref: `core.${name}`,
     name,
     aliases,
     extensions,
   }));
-  return withPackRuntimes(runtimeNamesOf(builtin), loadAssets().corePack.flatMap(definitionIn));
 }
 
 function definitionIn({ path, content }: AssetFile): RuntimeDefinition[] {

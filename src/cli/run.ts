@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { AttuneError, toError } from "../core/errors.ts";
 import { createContext, type GlobalOptions } from "./context.ts";
-import { exit, exitCodeOf, renderFailure } from "./failure.ts";
+import { exit, exitCodeOf, renderFailure, withoutSystemWords } from "./failure.ts";
 import { groups } from "./groups.ts";
 import type { Io } from "./io.ts";
 import { version } from "./version.ts";
@@ -20,7 +20,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
     return state.code;
   } catch (thrown) {
     if (io.signal.aborted && isInterruption(thrown, io.signal)) return exit.interrupted;
-    const failure = thrown instanceof CommanderError ? usageError(thrown) : thrown;
+    const failure = thrown instanceof CommanderError ? usageError(thrown) : withoutSystemWords(thrown);
     if (failure === null) return exit.ok;
     const options = program.opts<GlobalOptions>();
     // The line may be refused before its options are understood.

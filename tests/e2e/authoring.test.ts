@@ -55,6 +55,9 @@ describe("pack create", () => {
     );
     expect(taken.code).toBe(1);
     expect(await project.cli("pack", "create", "taken", "--dir", "file")).toMatchObject({ code: 1 });
+    const nowhere = await project.cli("pack", "create", "mine", "--dir", "file/taken");
+    expect(nowhere.stderr).toBe(`error: ${project.dir}/file/taken: exists already\nhint: choose another path\n`);
+    expect(nowhere.code).toBe(1);
     expect(await project.cli("pack", "create", "Mine")).toMatchObject({ code: 2 });
     expect(await project.cli("pack", "create", "core")).toMatchObject({ code: 2 });
     const near = await project.cli("pack", "create", "other", "--runtime", "pyton");

@@ -27,6 +27,14 @@ for (const [kind, name] of [
   });
 }
 
+test("a runtime of attune's own is not shadowed by a new plugin", async () => {
+  const { code, stderr } = await project.cli("plugin", "create", "sh", "--kind", "runtime");
+  expect([code, stderr]).toEqual([
+    1,
+    "error: attune has a runtime sh of its own, which stays in use\nhint: nothing was written; choose another name\n",
+  ]);
+});
+
 test("the types in the binary are those of the sources", async () => {
   expect((await project.cli("init")).code).toBe(0);
   expect(readFileSync(join(project.dir, "plugins/attune.d.ts"), "utf8")).toBe(sdkTypes(repository));

@@ -2,6 +2,7 @@ import path from "node:path";
 import { AttuneError } from "../../core/errors.ts";
 import type { Register } from "../groups.ts";
 import { existing } from "../new-files.ts";
+import { isBuiltinRuntime } from "../offline-runtimes.ts";
 import { seenFrom, typingFiles, writeProject } from "../plugin-files.ts";
 import { type PluginKind, pluginKinds, pluginTemplates } from "../plugin-templates.ts";
 
@@ -18,6 +19,11 @@ export const addCreate: Register = (command, context) => {
       if (!/^[a-z][a-z0-9_-]{0,63}$/.test(name)) {
         throw new AttuneError("USAGE", `${JSON.stringify(name)} can't be the name of a plugin`, {
           hint: "use up to 64 of a-z, 0-9, _ and -, a letter first",
+        });
+      }
+      if (kind === "runtime" && isBuiltinRuntime(name)) {
+        throw new AttuneError("CONFLICT", `attune has a runtime ${name} of its own, which stays in use`, {
+          hint: "nothing was written; choose another name",
         });
       }
       const dir = path.resolve(shown.io.cwd, options.dir);
