@@ -188,7 +188,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   /** Whether there may be more to take at once. */
   async function takeSome(): Promise<boolean> {
-    const count = free();
+    // The transaction that is about to store results takes the next jobs along: one instead of two.
+    const count = recorder.unsent > 0 ? 0 : free();
     if (count <= 0) {
       waiting = true;
       return false;

@@ -10,6 +10,8 @@ import { type FinishedExecution, markFinished } from "./store.ts";
 export interface Recorder {
   /** Resolves with true once it is stored, and with false when the database can't take it at all. */
   store(finished: FinishedExecution): Promise<boolean>;
+  /** Results whose transaction has not begun yet. */
+  readonly unsent: number;
   /** No more waiting for a database that is away: what is not stored now is not stored by this daemon. */
   giveUp(): void;
 }
@@ -26,6 +28,7 @@ export function createRecorder(options: {
 }): Recorder {
   const { storage, queue, owner, log } = options;
   const givenUp = new AbortController();
+  let unsent = 0;
   const lost = new WeakSet<FinishedExecution>();
 
   async function storeAndClaim(batch: readonly FinishedExecution[], ids: readonly string[]): Promise<void> {
@@ -70,6 +73,7 @@ export function createRecorder(options: {
   const store = createBatcher<FinishedExecution>({
     max: 64,
     async run(batch) {
+      unsent -= batch.length;
       try {
         await write(batch);
       } catch (thrown) {
@@ -80,7 +84,11 @@ export function createRecorder(options: {
   });
 
   return {
+    get unsent() {
+      return unsent;
+    },
     async store(finished) {
+      unsent++;
       await store(finished);
       return !lost.has(finished);
     },
