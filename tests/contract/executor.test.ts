@@ -306,3 +306,21 @@ test("stopping does not wait for ever for a database that is away", async () => 
   expect((await row(db.storage, id)).status).toBe("running");
   await db[Symbol.asyncDispose]();
 });
+
+test("an execution costs the database as much as the one before it, also before the first analyze", async () => {
+  await using work = await working("exit 0");
+  const { storage } = work.db;
+  const count = 400;
+  await Promise.all(Array.from({ length: count }, () => work.submit()));
+  await work.executor.start();
+  await until("all are over", () => work.changes.filter(({ to }) => to === "completed").length === count);
+  // A session hands its counts over when it has been idle for a while, or works again.
+  const reads = await until("all is counted", async () => {
+    const { rows } = await storage.query<{ updates: number; reads: number }>(
+      `SELECT sum(n_tup_upd)::int AS updates, sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int AS reads
+       FROM pg_stat_user_tables WHERE relid IN ('execution'::regclass, 'attune_boss.job_common'::regclass)`,
+    );
+    return (rows[0]?.updates ?? 0) >= 4 * count && rows[0]?.reads;
+  });
+  expect(reads / count).toBeLessThan(20);
+});

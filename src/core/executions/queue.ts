@@ -1,4 +1,5 @@
 import { PgBoss } from "pg-boss";
+import { newId } from "../ids.ts";
 import type { Scope, Sql, Storage } from "../plugin.ts";
 
 const schema = "attune_boss";
@@ -45,6 +46,7 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
   await boss.start();
   if ((await boss.getQueue(queueName)) === null) {
     await boss.createQueue(queueName, { retryLimit: 0, retentionSeconds: 30 * 86_400, deleteAfterSeconds: 7 * 86_400 });
+    await storage.transaction((tx) => showPlanner(boss, tx));
   }
 
   return {
@@ -74,6 +76,18 @@ export async function openQueue(storage: Storage, scope: Scope): Promise<JobQueu
       await boss.complete(queueName, [...ids], null, { db: transactionDatabase(tx), includeQueued: true });
     },
   };
+}
+
+/**
+ * Lets the planner see once that all jobs are of one queue. Without statistics it takes an index by queue alone for as good
+ * as the primary key, and each session's prepared statements then read every job there is, until the first autoanalyze. No
+ * later analyze of a table that is empty again forgets it.
+ */
+async function showPlanner(boss: PgBoss, tx: Sql): Promise<void> {
+  const jobs = Array.from({ length: 100 }, () => ({ id: newId() }));
+  await boss.insert(queueName, jobs, { db: transactionDatabase(tx) });
+  await tx.query(`ANALYZE ${schema}.job`);
+  await tx.query(`DELETE FROM ${schema}.job WHERE name = $1`, [queueName]);
 }
 
 /** What pg-boss's own upkeep runs on. It sends several statements in one text with an empty list of values. */

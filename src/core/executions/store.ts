@@ -98,7 +98,7 @@ export async function markFinished(tx: Sql, finished: readonly FinishedExecution
 export async function abandonRunning(tx: Sql, owner: string): Promise<string[]> {
   const { rows } = await tx.query<{ id: string }>(
     `UPDATE execution SET status = 'abandoned', finished = clock_timestamp(), error = 'the daemon that ran it ended'
-     WHERE status = 'running' AND owner <> $1 RETURNING id`,
+     WHERE status = 'running' AND finished IS NULL AND owner <> $1 RETURNING id`,
     [owner],
   );
   return rows.map((row) => row.id);

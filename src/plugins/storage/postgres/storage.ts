@@ -26,6 +26,12 @@ export function createStorage(pool: Pool, description: string): Storage {
 }
 
 /**
+ * What is written is found by its key. A plan made while a table is small would read all of it, and a session keeps such a plan
+ * while the table grows, until an analyze; planned anew each time, a statement takes about as long to plan as to run.
+ */
+const begin = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+
+/**
  * BEGIN, the statements `run` issues and COMMIT are sent as they come, so that a transaction whose statements don't depend
  * on one another takes a single round trip. A failed statement whose promise nobody looked at fails the transaction too.
  */
@@ -48,7 +54,7 @@ async function runTransaction<T>(connection: Connection, run: (tx: Sql) => Promi
     },
   };
 
-  const begun = issue("BEGIN");
+  const begun = issue(begin);
   try {
     const result = await run(tx);
     over = true;
