@@ -278,10 +278,9 @@ describe("handling", () => {
       enqueue(tx, executions) {
         const jobs = executions.map(({ id }) => ({ id, expireInSeconds: 60 }));
         const { sent, done } = e.queue.enqueue(tx, jobs);
-        const failing = done.then(() => {
-          if (fail) throw new AttuneError("DATABASE_UNAVAILABLE", "lost", { retryable: true });
-        });
-        return { sent, done: failing };
+        if (!fail) return { sent, done };
+        const end = tx.query("SELECT pg_terminate_backend(pg_backend_pid())");
+        return { sent, done: Promise.all([done, end]).then(() => {}) };
       },
     });
     const event = eventOf({ n: 1 });

@@ -76,6 +76,7 @@ export function createEventHandler(options: HandlerOptions): (batch: readonly Ev
     let direct: Reservation | undefined;
     let made: readonly ClaimedExecution[] = [];
     let claim: { settle(committed: boolean): void } | undefined;
+    let answers: Promise<unknown> = Promise.resolve();
     let committed = false;
     try {
       await options.storage.transaction(async (tx) => {
@@ -95,8 +96,12 @@ export function createEventHandler(options: HandlerOptions): (batch: readonly Ev
           await queued.sent.catch(() => {});
           claimed = options.claim(tx).then((taken) => (claim = taken));
         }
-        await settleAll([stored, queued?.done, claimed, ...others]);
+        answers = settleAll([stored, queued?.done, claimed, ...others]);
+        answers.catch(() => {}); // It fails the transaction.
+        // All is sent then, and COMMIT goes out with it instead of waiting for the answers.
+        await Promise.all([queued?.sent, claimed]);
       });
+      await answers;
       committed = true;
     } finally {
       direct?.settle(committed, made);

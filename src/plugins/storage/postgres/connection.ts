@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Socket } from "node:net";
 import { Client, type ClientConfig, type QueryResult } from "pg";
 import type { Rows, Sql } from "../../../core/plugin.ts";
 import { codeOf, connectError, storageError, unavailable } from "./failure.ts";
@@ -23,6 +24,8 @@ export interface Connection extends Sql {
    * to be asked, which is after an error.
    */
   reusable(): boolean | Promise<boolean>;
+  /** Keeps what is sent from now on until the returned function is called, at the latest until the end of this turn. */
+  hold(): () => void;
   end(): Promise<void>;
   destroy(): void;
 }
@@ -109,6 +112,18 @@ export async function connect(settings: ConnectionSettings, onClose: () => void)
         () => false,
       );
     },
+    hold() {
+      const stream = streamOf(client);
+      stream.cork();
+      let held = true;
+      const release = () => {
+        if (!held) return;
+        held = false;
+        stream.uncork();
+      };
+      setImmediate(release);
+      return release;
+    },
     async end() {
       if (!alive) return;
       closed();
@@ -137,8 +152,11 @@ function summary<R>(result: QueryResult | QueryResult[]): Rows<R> & { command: s
 
 /** `Client.end` says goodbye politely, which a server that hangs never answers. */
 function destroySocket(client: Client): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
-  connection.stream.destroy();
+  streamOf(client).destroy();
+}
+
+function streamOf(client: Client): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 
 const searchPath = "-c search_path=attune";

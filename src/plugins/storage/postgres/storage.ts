@@ -54,11 +54,15 @@ async function runTransaction<T>(connection: Connection, run: (tx: Sql) => Promi
     },
   };
 
+  // Statements in one packet wake the server once; each alone would wake it for itself.
+  const flush = connection.hold();
   const begun = issue(begin);
   try {
     const result = await run(tx);
     over = true;
-    const end = await issue("COMMIT");
+    const ending = issue("COMMIT");
+    flush();
+    const end = await ending;
     await begun;
     // PostgreSQL answers COMMIT with ROLLBACK, not with an error, when a statement failed before.
     if (end.command !== "COMMIT") throw failure ?? new Error("PostgreSQL rolled the transaction back");
