@@ -54,11 +54,18 @@ const pipeSize = 512 * 1024;
 /** Milliseconds after which a pipe that gives nothing is empty. */
 const emptyAfter = 100;
 
+/**
+ * Bytes of chunks that may wait for the garbage collector. By itself it lets them grow as large as the heap, which is more
+ * than 100 MB for some seconds after a start.
+ */
+const collectAfter = 32 * 1024 * 1024;
+
 /** Delivers what is written to a pipe, chunk after chunk, and closes it. */
 export function readPipe(fd: number, deliver: (chunk: Uint8Array) => Awaitable<void>): Reader {
   const reader = Bun.file(fd).stream().getReader();
   let left = Number.POSITIVE_INFINITY;
   let finishing = false;
+  let uncollected = 0;
   let waiting = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -78,6 +85,11 @@ export function readPipe(fd: number, deliver: (chunk: Uint8Array) => Awaitable<v
         clearTimeout(timer);
         if (done) return;
         left -= value.byteLength;
+        uncollected += value.byteLength;
+        if (uncollected > collectAfter) {
+          uncollected = 0;
+          Bun.gc(false);
+        }
         await deliver(value);
       }
       cancel();
