@@ -3,7 +3,7 @@ import { version } from "./cli/version.ts";
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
   console.log(`attune ${version}`);
-} else if (argv[0] === "try-plugin" || argv[0] === "check-plugin") {
+} else if (["try-plugin", "check-plugin", "unpack-archive"].includes(argv[0] ?? "")) {
   // Taken before a plugin can replace it.
   const { exit } = process;
   const { runJob } = await import("./cli/jobs.ts");

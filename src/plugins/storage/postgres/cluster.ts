@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { AttuneError } from "../../../core/errors.ts";
 import type { Logger } from "../../../core/plugin.ts";
 import { type Account, giveTo, type Home } from "./account.ts";
-import { extract, makeWhole } from "./files.ts";
+import { extract } from "./archive.ts";
+import { makeWhole } from "./files.ts";
 
 /** The role that owns everything in an embedded server. */
 export const role = "attune";

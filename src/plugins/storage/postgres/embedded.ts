@@ -99,7 +99,7 @@ function startError(thrown: unknown, dataDir: string): Error {
   const error = toError(thrown);
   if (error instanceof AttuneError || !unusable.has(codeOf(error) ?? "")) return error;
   return new AttuneError("DATA_DIR_UNUSABLE", `can't keep a database under ${dataDir}: ${error.message}`, {
-    hint: `make it writable, or ${useAnother}`,
+    hint: `${codeOf(error) === "ENOSPC" ? "make room there" : "make it writable"}, or ${useAnother}`,
     cause: error,
   });
 }

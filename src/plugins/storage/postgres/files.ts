@@ -14,6 +14,7 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import type { PostgresFiles } from "../../../assets.ts";
 import { type Account, giveTo } from "./account.ts";
+import { extract } from "./archive.ts";
 
 /** What only serves to build against PostgreSQL, or needs a language that is not here. Paths within the package. */
 const left = [
@@ -85,13 +86,6 @@ export async function unpack(files: PostgresFiles, target: string): Promise<void
     else symlinkSync(link, to);
   }
   for (const name of readdirSync(join(target, "bin"))) chmodSync(join(target, "bin", name), 0o755);
-}
-
-/** Unpacks a tar compressed by zstd. */
-export async function extract(archive: string, target: string): Promise<void> {
-  const tar = await Bun.zstdDecompress(await Bun.file(archive).bytes());
-  mkdirSync(target, { recursive: true });
-  await new Bun.Archive(tar).extract(target);
 }
 
 /**
