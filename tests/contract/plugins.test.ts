@@ -7,7 +7,7 @@ import { provideSdk } from "../../src/core/modules.ts";
 import type { EventMessage } from "../../src/core/plugin.ts";
 import { openPlugins, type Plugins, type PluginsOptions } from "../../src/core/plugins/manager.ts";
 import { createWatchdog } from "../../src/core/plugins/watchdog.ts";
-import { startChild } from "../../src/core/processes/child.ts";
+import { type ChildSpec, startChild } from "../../src/core/processes/child.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { tempDir, writePack } from "../support/packs.ts";
 import { repository } from "../support/script.ts";
@@ -17,6 +17,13 @@ setDefaultTimeout(60_000);
 
 const runtime = (name: string, more = "") =>
   `export default { kind: "runtime", name: "${name}", api: 1, ${more} launch: () => ({ argv: ["${name}"] }) };\n`;
+
+const trialIn = (cwd: string): PluginsOptions["trial"] => ({
+  command: [process.execPath, join(repository, "src/main.ts")],
+  start: (spec) => startChild(spec),
+  env: { PATH: "/usr/bin:/bin" },
+  cwd,
+});
 
 /** Plugins in a directory, refreshed by the test. */
 async function project(files: Record<string, string>, more: Partial<PluginsOptions> = {}) {
@@ -37,12 +44,7 @@ async function project(files: Record<string, string>, more: Partial<PluginsOptio
       configFile: null,
       packs: async () => [],
       opened: [],
-      trial: {
-        command: [process.execPath, join(repository, "src/main.ts")],
-        start: (spec) => startChild(spec),
-        env: { PATH: "/usr/bin:/bin" },
-        cwd: dir.path,
-      },
+      trial: trialIn(dir.path),
       hooks,
       watchdog: createWatchdog(scope),
       scope,
@@ -139,6 +141,28 @@ test("a plugin that needs long at the start comes later, and the others do not w
   });
   expect(live.plugins.runtimes.map((one) => one.ref)).toEqual(["local.quick"]);
   await until("the slow one serves", () => live.served.at(-1)?.includes("local.slow"), { timeout: 30_000 });
+});
+
+test("a trial that hangs ends when the file is saved again", async () => {
+  let begun = Promise.withResolvers<void>();
+  const trial = {
+    ...trialIn(repository),
+    // Longer than the test waits.
+    timeLimit: 300_000,
+    start(spec: ChildSpec) {
+      begun.resolve();
+      return startChild(spec);
+    },
+  };
+  await using live = await project({ "plugins/a.ts": runtime("a") }, { trial });
+  begun = Promise.withResolvers();
+  live.write("plugins/a.ts", `for (;;);\n${runtime("a")}`);
+  const looking = live.plugins.refresh();
+  await begun.promise;
+  live.write("plugins/a.ts", runtime("b"));
+  await becomes(live.plugins, "b: active");
+  await looking;
+  expect(live.plugins.states()[0]?.error).toBeNull();
 });
 
 test("many edits leave one bundle", async () => {

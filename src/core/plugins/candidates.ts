@@ -73,13 +73,25 @@ export function createCandidates(options: {
       const asked = Date.now();
       const serving = entry.active?.version?.hash;
       const known = new Set([serving, entry.refused].filter((hash) => typeof hash === "string"));
+      const outdated = new AbortController();
       const { verdict, inputs } = await judge(source, {
         dir: store.dir,
-        trial,
+        trial: { ...trial, signal: AbortSignal.any([trial.signal, outdated.signal]) },
         known,
         trusted: store.good.get(source.file) ?? null,
+        trying(inputs) {
+          const { stamp } = stampOf(inputs);
+          entry.reconsider = () => {
+            if (stampOf(inputs).stamp !== stamp) outdated.abort();
+          };
+        },
       });
+      entry.reconsider = null;
       if (scope.signal.aborted) return;
+      if (outdated.signal.aborted) {
+        entry.stamp = null; // Who found that out looks next.
+        return;
+      }
       entry.inputs = inputs;
       const { stamp, changed } = stampOf(inputs);
       // What may have been written while it was read is read once more.

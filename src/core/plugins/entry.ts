@@ -22,6 +22,8 @@ export interface Entry {
   unbuiltSince: number | null;
   /** When its file was first found missing, by `performance.now()`. */
   missingSince: number | null;
+  /** While it is tried: ends that when its files have changed since. */
+  reconsider: (() => void) | null;
   /** Whatever is done with it is done one after the other. */
   tail: Promise<void>;
 }
@@ -36,6 +38,7 @@ export function newEntry(of: Pick<Entry, "source" | "from" | "name">): Entry {
     mistake: null,
     unbuiltSince: null,
     missingSince: null,
+    reconsider: null,
     tail: Promise.resolve(),
   };
 }

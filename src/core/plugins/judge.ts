@@ -20,11 +20,18 @@ export interface Judged {
 
 /**
  * Builds a plugin and tries it in a process of its own. `known`: hashes that need no second look; `trusted`: the
- * version that worked when the daemon last ran, which is not tried again.
+ * version that worked when the daemon last ran, which is not tried again; `trying` is called with the files it is made of
+ * when its trial begins.
  */
 export async function judge(
   source: Source,
-  options: { dir: string; trial: TrialOptions; known: ReadonlySet<string>; trusted: GoodVersion | null },
+  options: {
+    dir: string;
+    trial: TrialOptions;
+    known: ReadonlySet<string>;
+    trusted: GoodVersion | null;
+    trying: (inputs: ReadonlySet<string>) => void;
+  },
 ): Promise<Judged> {
   const { file } = source;
   const inputs = new Set<string>();
@@ -40,6 +47,7 @@ export async function judge(
     if (options.trusted?.hash === bundle.hash) {
       return { verdict: { kind: "good", version: made(options.trusted.facts) }, inputs };
     }
+    options.trying(inputs);
     const tried = await tryPlugin(options.trial, { file, bundle: stored, inputs });
     if ("facts" in tried) return { verdict: { kind: "good", version: made(tried.facts) }, inputs };
     rmSync(stored, { force: true });

@@ -221,6 +221,7 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
     await Promise.all(
       [...files.values()].map((entry) => {
         const { source } = entry;
+        entry.reconsider?.();
         if (source && entry.missingSince === null)
           entry.tail = entry.tail.then(() => candidates.check(entry, source)).catch(failed);
         return entry.tail;
