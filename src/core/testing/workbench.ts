@@ -82,13 +82,14 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
   const scope = createScope("workbench", options.log);
   scope.defer(() => removeTree(dir));
   try {
+    const base = baseEnvironment(env, settings.passEnvironment);
     const { corePack, preload } = await unpackBuiltin(loadAssets(), dir);
     const { runtimes, hooks } = await openOfflinePlugins({ settings, dir, preload, env, scope, log: options.log });
     const packs = await loadPacks(options.packs, {
       corePack,
       runtimes,
       runtimeSet: createRuntimeSet({
-        env: baseEnvironment(env, settings.passEnvironment),
+        env: base,
         limits: runtimeLimits(settings.runtimes, env),
         log: silentLogger,
       }),
@@ -100,15 +101,8 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
       fromFile: (pack) => (options.configured && settings.packs.byPack.get(pack)?.config) || {},
       log: silentLogger,
     });
-    const runner = createRunner(packs, {
-      settings,
-      dir,
-      env,
-      signal,
-      configs,
-      hooks,
-      installing: options.installing ?? (() => {}),
-    });
+    const { installing = () => {} } = options;
+    const runner = createRunner(packs, { settings, dir, base, signal, configs, hooks, installing });
     return { ...packs, ...runner, [Symbol.asyncDispose]: () => scope.end() };
   } catch (thrown) {
     await scope.end();
@@ -118,27 +112,20 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
 
 function createRunner(
   { registry }: OfflinePacks,
-  {
-    settings,
-    dir,
-    env,
-    signal,
-    configs,
-    hooks,
-    installing,
-  }: {
+  surroundings: {
     settings: Settings;
     dir: string;
-    env: Environment;
+    /** What every process gets. */
+    base: Readonly<Record<string, string>>;
     signal: AbortSignal;
     configs: PackConfigs;
     hooks: HookRunner;
     installing: (line: string) => void;
   },
 ): Omit<Workbench, keyof OfflinePacks | typeof Symbol.asyncDispose> {
+  const { settings, dir, base, signal, configs, hooks, installing } = surroundings;
   const snapshots = openSnapshots(dir);
   const copies = new Map<string, Promise<string>>();
-  const base = baseEnvironment(env, settings.passEnvironment);
   const environments = createOfflineEnvironments({ settings, dir, environment: base, installing });
 
   const variablesOf = (ref: string) => {
