@@ -1,6 +1,6 @@
 import { AttuneError, describeError, nearest, type Position, toError } from "./errors.ts";
 import { launchMistake, within } from "./launch.ts";
-import type { Filters, Hooks, Logger, Observers } from "./plugin.ts";
+import type { ExecutionPlan, Filters, Hooks, JsonObject, Logger, Observers } from "./plugin.ts";
 import { isObject } from "./values.ts";
 
 /** Every hook and how the results of its handlers combine. The record makes a forgotten name a compile error. */
@@ -69,11 +69,17 @@ export interface HookRunner {
    * Passes a value through the filters in order. An event that one drops gives null; what else one refuses, with null,
    * rejects with REFUSED that names the plugin, and a failure with PLUGIN_FAILED.
    */
-  filter<K extends keyof Filters>(hook: K, value: Filtered<K>, ...rest: FilterRest<K>): Promise<Filtered<K> | Dropped<K>>;
+  filter<K extends Passed>(hook: K, value: Filtered<K>, ...rest: FilterRest<K>): Promise<Filtered<K> | Dropped<K>>;
+  /**
+   * The parameters of an execution after the filters of `execution:plan`, those of each as `check` gives them. Rejects as
+   * `filter` does, also when `check` throws: what a filter got was checked before.
+   */
+  plan(plan: ExecutionPlan, check: (parameters: JsonObject) => JsonObject): Promise<JsonObject>;
 }
-type Filtered<K extends keyof Filters> = Parameters<Filters[K]>[0];
+type Passed = Exclude<keyof Filters, "execution:plan">;
+type Filtered<K extends Passed> = Parameters<Filters[K]>[0];
 type Dropped<K> = K extends "event:accept" ? null : never;
-type FilterRest<K extends keyof Filters> = Parameters<Filters[K]> extends [unknown, ...infer Rest] ? Rest : [];
+type FilterRest<K extends Passed> = Parameters<Filters[K]> extends [unknown, ...infer Rest] ? Rest : [];
 
 /**
  * Runs the plugins' handlers. Each has `timeLimit` milliseconds; whatever goes wrong in one carries the plugin's and the
@@ -97,6 +103,22 @@ export function createHooks(log: Logger, timeLimit = 5_000, calling?: (what: str
         cause: error,
       });
     }
+  }
+
+  /** What a filter gives; null only where that drops the value. */
+  async function ask(filter: HookedPlugin & { handler: Handler }, hook: keyof Filters, args: unknown[]): Promise<unknown> {
+    const next = await call(filter, hook, filter.handler, args);
+    if (next === null && hook !== "event:accept") {
+      throw new AttuneError("REFUSED", `hook ${hook} of plugin ${filter.plugin} refused it`);
+    }
+    const mistake = next === null ? null : returnMistake(hook, next);
+    if (mistake) throw wrong(filter, hook, mistake, "a filter returns the value, changed or not, or null to drop it");
+    return next;
+  }
+
+  function wrong({ plugin, place }: HookedPlugin, hook: keyof Filters, mistake: string, hint: string): AttuneError {
+    const at = place?.(new Error(mistake), hook) ?? undefined;
+    return new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${plugin} returned ${mistake}`, { at, hint });
   }
 
   return {
@@ -128,21 +150,25 @@ export function createHooks(log: Logger, timeLimit = 5_000, calling?: (what: str
     async filter(hook, value, ...rest) {
       let current = value;
       for (const filter of handlers.get(hook) ?? []) {
-        const next = await call(filter, hook, filter.handler, [current, ...rest]);
-        if (next === null) {
-          if (hook === "event:accept") return null as Dropped<typeof hook>;
-          throw new AttuneError("REFUSED", `hook ${hook} of plugin ${filter.plugin} refused it`);
-        }
-        const mistake = returnMistake(hook, next);
-        if (mistake) {
-          throw new AttuneError("PLUGIN_FAILED", `hook ${hook} of plugin ${filter.plugin} returned ${mistake}`, {
-            at: filter.place?.(new Error(mistake), hook) ?? undefined,
-            hint: "a filter returns the value, changed or not, or null to drop it",
-          });
-        }
+        const next = await ask(filter, hook, [current, ...rest]);
+        if (next === null) return null as Dropped<typeof hook>;
         current = next as typeof value;
       }
       return current;
+    },
+
+    async plan(plan, check) {
+      let { parameters } = plan;
+      for (const filter of handlers.get("execution:plan") ?? []) {
+        const next = (await ask(filter, "execution:plan", [{ ...plan, parameters }])) as ExecutionPlan;
+        try {
+          parameters = check(next.parameters);
+        } catch (thrown) {
+          const message = `parameters that do not fit ${plan.action}: ${toError(thrown).message}`;
+          throw wrong(filter, "execution:plan", message, `attune action show ${plan.action} lists them`);
+        }
+      }
+      return parameters;
     },
   };
 }

@@ -81,7 +81,10 @@ describe("handling", () => {
       },
     };
     await using e = await engine(
-      { plan: () => async (plan) => plans[plan.rule?.slice(2) ?? ""]?.(plan) ?? plan, enforced: () => (one) => told.push(one) },
+      {
+        plan: () => async (plan, check) => check((plans[plan.rule?.slice(2) ?? ""]?.(plan) ?? plan).parameters),
+        enforced: () => (one) => told.push(one),
+      },
       Object.fromEntries(Object.keys(plans).map((name) => [name, "action_params: {n: 1}\n"])),
     );
     const event = eventOf({ n: 5 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createHooks } from "../../src/core/hooks.ts";
 import { silentLogger } from "../../src/core/log.ts";
-import type { EventMessage, Hooks, Launch, LaunchTarget, Logger } from "../../src/core/plugin.ts";
+import type { EventMessage, Hooks, JsonObject, Launch, LaunchTarget, Logger } from "../../src/core/plugin.ts";
 
 const event: EventMessage = { id: "1", trigger: "p.t", sensor: null, rule: null, at: "2026-01-01T00:00:00Z", payload: {} };
 const adds =
@@ -63,11 +63,12 @@ test("a filter that returns null drops the value, and later ones are not asked",
   expect(asked).toBe(false);
 });
 
+const planOf = (parameters: JsonObject) => ({ id: "1", action: "p.a", rule: null, event: null, parameters });
+
 test("null for an execution or a launch refuses it, in the name of the plugin", async () => {
   const hooks = createHooks(silentLogger);
   hooks.use([{ plugin: "guard", hooks: { "execution:plan": () => null } }]);
-  const plan = { id: "1", action: "p.a", rule: null, event: null, parameters: {} };
-  await expect(hooks.filter("execution:plan", plan)).rejects.toMatchObject({
+  await expect(hooks.plan(planOf({}), (values) => values)).rejects.toMatchObject({
     code: "REFUSED",
     message: "hook execution:plan of plugin guard refused it",
   });
@@ -85,12 +86,49 @@ test.each<[keyof Hooks, unknown, string]>([
   const at = { file: "/plugins/forgetful.ts", line: 3, column: 5 };
   const handlers = { [hook]: () => returned } as Hooks;
   hooks.use([{ plugin: "forgetful", hooks: handlers, place: (_error, word) => (word === hook ? at : null) }]);
-  const asked = hooks.filter(hook as "process:launch", { argv: ["sh"] } as Launch, {} as LaunchTarget);
+  const asked =
+    hook === "execution:plan"
+      ? hooks.plan(planOf({}), (values) => values)
+      : hooks.filter(hook as "process:launch", { argv: ["sh"] } as Launch, {} as LaunchTarget);
   await expect(asked).rejects.toMatchObject({
     code: "PLUGIN_FAILED",
     message: `hook ${hook} of plugin forgetful returned ${mistake}`,
     at,
     hint: "a filter returns the value, changed or not, or null to drop it",
+  });
+});
+
+test("the parameters that each filter of a plan gives are checked, and one that spoils them is named", async () => {
+  const hooks = createHooks(silentLogger);
+  const seen: JsonObject[] = [];
+  const add = (word: string): Hooks => ({
+    "execution:plan"(plan) {
+      seen.push({ ...plan.parameters });
+      plan.parameters[word] = 1;
+      return plan;
+    },
+  });
+  const check = (values: JsonObject) => {
+    if ("bad" in values) throw new Error("`bad` is not known");
+    return { checked: true, ...values };
+  };
+  hooks.use([
+    { plugin: "a", hooks: add("a") },
+    { plugin: "b", hooks: add("b") },
+  ]);
+  expect(await hooks.plan(planOf({ n: 1 }), check)).toEqual({ n: 1, checked: true, a: 1, b: 1 });
+  expect(seen).toEqual([{ n: 1 }, { n: 1, checked: true, a: 1 }]);
+
+  const at = { file: "/spoiler.ts", line: 2, column: 3 };
+  hooks.use([
+    { plugin: "a", hooks: add("a") },
+    { plugin: "spoiler", hooks: add("bad"), place: () => at },
+    { plugin: "b", hooks: add("b") },
+  ]);
+  await expect(hooks.plan(planOf({}), check)).rejects.toMatchObject({
+    code: "PLUGIN_FAILED",
+    message: "hook execution:plan of plugin spoiler returned parameters that do not fit p.a: `bad` is not known",
+    at,
   });
 });
 

@@ -195,7 +195,7 @@ export async function startEngine(
     enqueue: environments.held.enqueue,
     claim: (tx) => environments.held.within(tx, executor.claimWithin),
     accepted: (event) => void hooks.notify("event:accepted", event),
-    plan: () => (hooks.has("execution:plan") ? (plan) => hooks.filter("execution:plan", plan) : undefined),
+    plan: () => (hooks.has("execution:plan") ? hooks.plan : undefined),
     enforced: () => (hooks.has("enforcement:created") ? (one) => void hooks.notify("enforcement:created", one) : undefined),
     log,
   });
@@ -221,7 +221,7 @@ export async function startEngine(
     sensors,
     watchers,
     checkParameters,
-    plan: (plan) => hooks.filter("execution:plan", plan),
+    plan: hooks.plan,
     checkRule: (rule) => void compileRule(rule),
     async checkRuntimes() {
       runtimeSet.forget();

@@ -5,6 +5,7 @@ import { explainShown, viewOf } from "../events/explain.ts";
 import type { Ingest } from "../events/ingest.ts";
 import type { Executor } from "../executions/executor.ts";
 import { insertManual } from "../executions/store.ts";
+import type { HookRunner } from "../hooks.ts";
 import { executionIdOfKey, newId } from "../ids.ts";
 import { noConfig } from "../pack-config.ts";
 import type { FileDifference } from "../packs/pack-files.ts";
@@ -13,7 +14,7 @@ import type { Reconciler } from "../packs/reconcile.ts";
 import { parameterProblems } from "../packs/rule-parameters.ts";
 import { insertApiRule, retireRule, setRuleEnabled } from "../packs/rule-store.ts";
 import { writeBack } from "../packs/write-back.ts";
-import type { ExecutionPlan, JsonObject, Storage } from "../plugin.ts";
+import type { JsonObject, Storage } from "../plugin.ts";
 import type { PluginState } from "../plugins/state.ts";
 import type { Supervisor } from "../processes/supervisor.ts";
 import {
@@ -46,7 +47,7 @@ export interface Engine {
   /** Applies defaults and checks; throws PARAMETERS_INVALID. */
   readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
   /** Passes an execution through the filters of plugins. Rejects with REFUSED. */
-  readonly plan: (plan: ExecutionPlan) => Promise<ExecutionPlan>;
+  readonly plan: HookRunner["plan"];
   /** Throws EXPRESSION_INVALID for a condition or a template that can't work. */
   readonly checkRule: (rule: RuleDefinition) => void;
   readonly checkRuntimes: () => Promise<void>;
@@ -82,8 +83,8 @@ export function createServices(engine: Engine): Services {
       const pack = registry().packs.get(action.pack);
       const snapshot = pack ? (snapshotOf(pack, ref)?.hash ?? null) : null;
       const id = idempotencyKey === undefined ? newId() : executionIdOfKey(ref, idempotencyKey);
-      const planned = await engine.plan({ id, action: ref, rule: null, event: null, parameters: checked });
-      const final = planned.parameters === checked ? checked : engine.checkParameters(action, planned.parameters);
+      const plan = { id, action: ref, rule: null, event: null, parameters: checked };
+      const final = await engine.plan(plan, (values) => engine.checkParameters(action, values));
       const tx = await storage.transaction(async (tx) => {
         const inserted = await insertManual(tx, { id, action: ref, parameters: final, snapshot });
         if (inserted) await engine.environments.held.enqueue(tx, [{ id, action }]).done;

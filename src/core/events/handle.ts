@@ -2,8 +2,9 @@ import { AttuneError, describeError, toError } from "../errors.ts";
 import type { Reservation } from "../executions/executor.ts";
 import type { JobQueue } from "../executions/queue.ts";
 import type { ClaimedExecution } from "../executions/store.ts";
+import type { HookRunner } from "../hooks.ts";
 import { enforcementId, executionId } from "../ids.ts";
-import type { Enforcement, EventMessage, ExecutionPlan, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
+import type { Enforcement, EventMessage, JsonObject, Logger, Sql, Storage } from "../plugin.ts";
 import {
   type Action,
   type EventView,
@@ -34,7 +35,7 @@ export interface HandlerOptions extends Rendering {
   readonly claim: (tx: Sql) => Promise<{ settle(committed: boolean): void }>;
   readonly accepted: (event: EventMessage) => void;
   /** Lets plugins change or, rejecting, refuse an execution before it is recorded; undefined while none wants to. */
-  readonly plan: () => ((plan: ExecutionPlan) => Promise<ExecutionPlan>) | undefined;
+  readonly plan: () => HookRunner["plan"] | undefined;
   /** To be told of each verdict once it is stored; undefined while nobody wants to know. */
   readonly enforced: () => ((enforcement: Enforcement) => void) | undefined;
   readonly log: Logger;
@@ -171,7 +172,7 @@ export function judgeRule(options: Rendering, registry: Registry, rule: Rule, ev
 /** The verdicts after plugins have seen the executions that would follow; what one refuses fails, as does what it breaks. */
 async function withPlans(
   { checkParameters }: Pick<HandlerOptions, "checkParameters">,
-  plan: (plan: ExecutionPlan) => Promise<ExecutionPlan>,
+  plan: HookRunner["plan"],
   event: EventMessage | undefined,
   verdicts: readonly Verdict[],
 ): Promise<Verdict[]> {
@@ -181,10 +182,8 @@ async function withPlans(
       const { rule, action, parameters } = verdict;
       try {
         const id = executionId(event.id, rule.id);
-        const planned = await plan({ id, action: action.ref, rule: rule.definition.ref, event: event.id, parameters });
-        return planned.parameters === parameters
-          ? verdict
-          : { ...verdict, parameters: checkParameters(action, planned.parameters) };
+        const planned = { id, action: action.ref, rule: rule.definition.ref, event: event.id, parameters };
+        return { ...verdict, parameters: await plan(planned, (values) => checkParameters(action, values)) };
       } catch (thrown) {
         return { status: "failed", rule, reason: describeError(thrown).slice(0, 2_000) };
       }
