@@ -1,11 +1,11 @@
 /**
  * Waits until `condition` gives something truthy and returns it. Polls every 5 ms; fails after `timeout` milliseconds
- * (default 10,000) with `what` and the last error the condition threw.
+ * (default 30,000) with `what` and the last error the condition threw.
  */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { timeout = 10_000 }: { timeout?: number } = {},
+  { timeout = 30_000 }: { timeout?: number } = {},
 ): Promise<Exclude<T, null | undefined | false>> {
   const deadline = performance.now() + timeout;
   let last: unknown;
