@@ -46,7 +46,7 @@ export interface Engine {
   readonly status: () => DaemonStatus;
   /** Applies defaults and checks; throws PARAMETERS_INVALID. */
   readonly checkParameters: (action: Action, values: JsonObject) => JsonObject;
-  /** Passes an execution through the filters of plugins. Rejects with REFUSED. */
+  /** Passes an execution through the filters of plugins. Rejects with REFUSED or PLUGIN_FAILED. */
   readonly plan: HookRunner["plan"];
   /** Throws EXPRESSION_INVALID for a condition or a template that can't work. */
   readonly checkRule: (rule: RuleDefinition) => void;
