@@ -28,5 +28,13 @@ async function main(words: readonly string[]): Promise<void> {
   // Who reads the output has seen enough.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   process.stderr.on("error", () => process.exit(1));
-  process.exit(await runCli(words, processIo(interrupted.signal)));
+  process.exit(await runCli(words, processIo({ signal: interrupted.signal, uncaught })));
+}
+
+function uncaught(listener: (thrown: unknown) => void): () => void {
+  const events = ["uncaughtException", "unhandledRejection"] as const;
+  for (const event of events) process.on(event, listener);
+  return () => {
+    for (const event of events) process.off(event, listener);
+  };
 }

@@ -15,4 +15,6 @@ export interface Io {
   readonly cwd: string;
   /** Aborted by the first SIGINT or SIGTERM; its reason is the signal's name. */
   readonly signal: AbortSignal;
+  /** Calls the listener, instead of printing, with each error that nothing caught. Returns the undo. */
+  uncaught(listener: (thrown: unknown) => void): () => void;
 }

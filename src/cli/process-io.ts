@@ -1,7 +1,7 @@
 import type { Io } from "./io.ts";
 
 /** The world of this process. Errors of the two streams are left to their `error` listeners. */
-export function processIo(signal: AbortSignal): Io {
+export function processIo({ signal, uncaught }: Pick<Io, "signal" | "uncaught">): Io {
   const write = (stream: NodeJS.WriteStream, data: string | Uint8Array) =>
     data.length === 0 ? Promise.resolve() : new Promise<void>((resolve) => void stream.write(data, () => resolve()));
   return {
@@ -14,5 +14,6 @@ export function processIo(signal: AbortSignal): Io {
     env: process.env,
     cwd: process.cwd(),
     signal,
+    uncaught,
   };
 }

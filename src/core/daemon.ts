@@ -5,6 +5,7 @@ import { openInstance } from "./instance.ts";
 import { loadSettings } from "./load-settings.ts";
 import { createLogger } from "./log.ts";
 import { provideSdk } from "./modules.ts";
+import type { OnUncaught } from "./plugins/uncaught.ts";
 import { killLeftovers } from "./processes/leftovers.ts";
 import { createScope } from "./scope.ts";
 
@@ -13,6 +14,8 @@ export interface DaemonOptions {
   readonly config?: string;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Errors of this process that nothing caught: they are logged, and the daemon goes on. */
+  readonly uncaught: OnUncaught;
 }
 export interface Daemon {
   readonly url: string;
@@ -51,6 +54,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
       began,
       env: options.env,
+      uncaught: options.uncaught,
       fail: (error) => {
         log.error(describeError(error));
         void stop(error.message, 1);

@@ -183,6 +183,26 @@ test("a plugin that never ends loading, or never answers, is named when the time
   expect(await output(daemon)).toBe("hello 1 \n");
 });
 
+test("what a plugin throws where nobody waits for it is logged with its place, and the daemon goes on", async () => {
+  const later = `export default {
+  kind: "hooks",
+  name: "later",
+  api: 1,
+  hooks: {},
+  setup() {
+    setTimeout(() => { throw new Error("by a timer"); });
+    void Promise.reject(new Error("by a promise"));
+  },
+};
+`;
+  await using daemon = await startDaemon({ packs, files: { "plugins/awk.ts": awk, "plugins/later.ts": later } });
+  const lines = ["7:34: plugin later: by a timer", "8:29: plugin later: by a promise"];
+  await until("both are logged", () => lines.every((line) => daemon.log().includes(`plugins/later.ts:${line}`)));
+  expect(await plugin(daemon, "later")).toMatchObject({ status: "active", error: null });
+  expect(await output(daemon)).toBe("hello 1 \n");
+  expect(await daemon.stop()).toBe(0);
+});
+
 test("a helper of a plugin counts, wherever it lies", async () => {
   const helper = (word: string) => `export const word: string = ${JSON.stringify(word)};\n`;
   const main = (from: string) =>

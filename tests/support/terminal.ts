@@ -27,6 +27,7 @@ export function terminal(options: { env?: Record<string, string>; cwd: string; s
     env: options.env ?? {},
     cwd: options.cwd,
     signal: interrupted.signal,
+    uncaught: () => () => {},
   };
   return {
     run: async (argv: readonly string[]): Promise<Written & { code: number }> => ({ code: await runCli(argv, io), out, err }),

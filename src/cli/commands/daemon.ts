@@ -9,6 +9,7 @@ export const daemonCommand: Register = (command, context, setExitCode) => {
       ...(options.config !== undefined && { config: options.config }),
       cwd: io.cwd,
       env: io.env,
+      uncaught: io.uncaught,
     });
     const stop = Promise.withResolvers<never>();
     const onSignal = () => {

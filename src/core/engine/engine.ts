@@ -20,6 +20,7 @@ import { createReconciler } from "../packs/reconcile.ts";
 import { openSnapshots } from "../packs/snapshots.ts";
 import { createVersions } from "../packs/versions.ts";
 import type { EventMessage, JsonObject, Logger, Scope } from "../plugin.ts";
+import type { OnUncaught } from "../plugins/uncaught.ts";
 import { createWatchdog } from "../plugins/watchdog.ts";
 import type { Action, LoadedPack } from "../registry.ts";
 import { runtimeSetOf } from "../runtimes/set.ts";
@@ -46,6 +47,7 @@ export interface EngineContext {
   readonly log: Logger;
   readonly began: number;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uncaught: OnUncaught;
   /** Ends the daemon because it can't do its work any more. */
   readonly fail: (error: Error) => void;
 }
@@ -57,7 +59,7 @@ export interface EngineContext {
 export async function startEngine(
   settings: Settings,
   instance: Instance,
-  { scope, log, began, env, fail }: EngineContext,
+  { scope, log, began, env, uncaught, fail }: EngineContext,
 ): Promise<string> {
   const { dataDir } = instance;
   const started = new Date().toISOString();
@@ -82,6 +84,7 @@ export async function startEngine(
     opened: [storagePlugin, transportPlugin],
     hooks,
     watchdog,
+    uncaught,
     scope,
     log,
     env,

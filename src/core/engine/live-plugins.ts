@@ -8,6 +8,7 @@ import { findPacks } from "../packs/find.ts";
 import { watchPacks } from "../packs/watch.ts";
 import type { Logger, Plugin, RuntimePlugin, Scope } from "../plugin.ts";
 import { openPlugins, type Plugins } from "../plugins/manager.ts";
+import type { OnUncaught } from "../plugins/uncaught.ts";
 import { watchFiles } from "../plugins/watch.ts";
 import type { Watchdog } from "../plugins/watchdog.ts";
 import { startChild } from "../processes/child.ts";
@@ -31,6 +32,7 @@ export async function startPlugins(options: {
   opened: readonly Plugin[];
   hooks: HookRunner;
   watchdog: Watchdog;
+  uncaught: OnUncaught;
   scope: Scope;
   log: Logger;
   env: Environment;

@@ -13,6 +13,7 @@ import { fileSources, packageSource, type Source } from "./sources.ts";
 import { type PluginState, stateOf } from "./state.ts";
 import { createTeller } from "./tell.ts";
 import type { TrialOptions } from "./trial.ts";
+import { logUncaught, type OnUncaught } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export interface PluginsOptions {
@@ -36,6 +37,8 @@ export interface PluginsOptions {
   readonly settling?: number;
   readonly hooks: HookRunner;
   readonly watchdog: Watchdog;
+  /** Without it what nothing catches is left to Bun, which prints it. */
+  readonly uncaught?: OnUncaught;
   readonly scope: Scope;
   readonly log: Logger;
 }
@@ -230,6 +233,8 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
   }
 
   const failed = (thrown: unknown) => log.error("loading plugins failed", { error: describeError(thrown) });
+  const listening = options.uncaught?.((thrown) => logUncaught(thrown, log, order, teller.shown));
+  if (listening) scope.defer(listening);
   scope.defer(() => turn);
   order = await find();
   await Promise.all([...builtin, ...given].map(({ plugin, entry }) => candidates.checkValue(entry, plugin)));
