@@ -81,15 +81,16 @@ test("a job runs its action once, and its end is stored with the job's", async (
 test("claim, execution and job change in one transaction, before anything is started", async () => {
   await using work = await working("sleep 60");
   const id = await work.submit();
+  let claimed: Awaited<ReturnType<typeof work.executor.claimWithin>> | undefined;
   const rolledBack = work.db.storage.transaction(async (tx) => {
-    const claimed = await work.executor.claimWithin(tx);
+    claimed = await work.executor.claimWithin(tx);
     expect(await row(tx, id)).toMatchObject({ status: "running", attempt: 1 });
     expect(await jobState(tx, id)).toBe("active");
     expect(work.executor.running).toBe(0);
-    claimed.settle(false);
     throw new Error("rolled back");
   });
   await expect(rolledBack).rejects.toThrow("rolled back");
+  claimed?.settle(false);
   await until("it was run after all, by another claim", () => work.executor.running === 1);
   expect(await row(work.db.storage, id)).toMatchObject({ status: "running", attempt: 1 });
 });
