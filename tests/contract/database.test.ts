@@ -13,7 +13,7 @@ import { type TestDatabase, withPostgres } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const { database, server } = withPostgres();
 

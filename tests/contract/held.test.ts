@@ -8,7 +8,7 @@ import { requireAction } from "../../src/core/registry.ts";
 import { createPacks, createWork, smallPack, withPostgres } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const { database } = withPostgres();
 

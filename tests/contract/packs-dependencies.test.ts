@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { createPacks, withPostgres } from "../support/engine.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const { database } = withPostgres();
 

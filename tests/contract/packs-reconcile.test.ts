@@ -11,7 +11,7 @@ import { createPacks, smallPack, withPostgres } from "../support/engine.ts";
 import { brief } from "../support/pack-scans.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const { database } = withPostgres();
 

@@ -20,7 +20,7 @@ import { livePacks } from "../support/live.ts";
 import { writePack } from "../support/packs.ts";
 import { until } from "../support/until.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const { database } = withPostgres();
 

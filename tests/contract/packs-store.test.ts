@@ -8,7 +8,7 @@ import { createPacks, smallPack, type TestPacks, withPostgres } from "../support
 import { brief } from "../support/pack-scans.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const { database } = withPostgres();
 

@@ -9,7 +9,7 @@ import { tempDir, writePack } from "../support/packs.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 /** Watches `<root>/<names>` and collects the names of the pack directories that were reported. */
 async function watching(root: string, names: readonly string[]) {

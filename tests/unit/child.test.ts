@@ -8,7 +8,7 @@ import { thrownBy } from "../support/thrown.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const environment = { PATH: "/usr/bin:/bin" };
 

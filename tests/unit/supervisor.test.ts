@@ -13,7 +13,7 @@ import { isRunning } from "../support/running.ts";
 import { until } from "../support/until.ts";
 
 // Generous, for a machine that is busy with other things: nothing waits for it.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 interface Script extends Wanted {
   readonly script: string;
