@@ -1,10 +1,10 @@
 import type { EnvironmentView } from "../core/environments/slot.ts";
 import type { GivenEvent, RuleExplanation } from "../core/events/explain.ts";
 import type { ConfigEntry } from "../core/pack-config.ts";
-import type { ReloadReport as EngineReport } from "../core/packs/history.ts";
-import type { FileDifference } from "../core/packs/pack-files.ts";
-import type { PackVersion } from "../core/packs/pack-versions.ts";
-import type { FileDiff } from "../core/packs/version-diff.ts";
+import type { ReloadReport as EngineReport } from "../core/packs/reload/history.ts";
+import type { FileDifference } from "../core/packs/versions/pack-files.ts";
+import type { PackVersion } from "../core/packs/versions/pack-versions.ts";
+import type { FileDiff } from "../core/packs/versions/version-diff.ts";
 import type { ExecutionStatus, JsonObject, Problem } from "../core/plugin.ts";
 import type { PluginState } from "../core/plugins/state.ts";
 import type { ProcessState } from "../core/processes/supervisor.ts";

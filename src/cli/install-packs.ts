@@ -14,8 +14,8 @@ import {
 import { readRecord } from "../core/install/record.ts";
 import { parseSource } from "../core/install/source.ts";
 import { findPacks } from "../core/packs/find.ts";
+import { readManifest } from "../core/packs/kinds/manifest.ts";
 import { isLeftover } from "../core/packs/leftovers.ts";
-import { readManifest } from "../core/packs/manifest.ts";
 import { segment } from "./client.ts";
 import type { Context } from "./context.ts";
 import { type PackDirectories, packDirectories } from "./pack-directories.ts";

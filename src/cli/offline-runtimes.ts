@@ -1,7 +1,7 @@
 import { type AssetFile, loadAssets } from "../assets.ts";
-import { readComponent } from "../core/packs/components.ts";
-import { parseDocument } from "../core/packs/document.ts";
+import { readComponent } from "../core/packs/kinds/components.ts";
 import { type RuntimeNames, runtimeNamesOf, withPackRuntimes } from "../core/packs/runner.ts";
+import { parseDocument } from "../core/packs/yaml/document.ts";
 import type { RuntimeDefinition } from "../core/registry.ts";
 import { builtinRuntimes } from "../plugins/index.ts";
 

@@ -1,6 +1,6 @@
 import { loadAssets } from "../assets.ts";
-import { readComponent } from "../core/packs/components.ts";
-import { parseDocument } from "../core/packs/document.ts";
+import { readComponent } from "../core/packs/kinds/components.ts";
+import { parseDocument } from "../core/packs/yaml/document.ts";
 import type { FlatSchema } from "../core/registry.ts";
 
 /** What triggers and actions of the built-in core pack take as parameters, by ref: known wherever attune runs. */

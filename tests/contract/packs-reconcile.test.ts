@@ -1,10 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { recordReload } from "../../src/core/packs/history.ts";
-import type { ReconcilerOptions } from "../../src/core/packs/reconcile.ts";
-import { insertApiRule } from "../../src/core/packs/rule-store.ts";
-import { createVersions } from "../../src/core/packs/versions.ts";
+import { recordReload } from "../../src/core/packs/reload/history.ts";
+import type { ReconcilerOptions } from "../../src/core/packs/reload/reconcile.ts";
+import { insertApiRule } from "../../src/core/packs/reload/rule-store.ts";
+import { createVersions } from "../../src/core/packs/versions/versions.ts";
 import type { RuleDefinition, Runtime } from "../../src/core/registry.ts";
 import { usable } from "../../src/core/runtimes/runtimes.ts";
 import { createPacks, smallPack, withPostgres } from "../support/engine.ts";

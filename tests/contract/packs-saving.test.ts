@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { settlingTime } from "../../src/core/packs/reconcile.ts";
+import { settlingTime } from "../../src/core/packs/reload/reconcile.ts";
 import type { Registry } from "../../src/core/registry.ts";
 import { smallPack, withPostgres } from "../support/engine.ts";
 import { livePacks } from "../support/live.ts";

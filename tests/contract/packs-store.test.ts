@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { insertApiRule, retireRule, setRuleEnabled } from "../../src/core/packs/rule-store.ts";
+import { insertApiRule, retireRule, setRuleEnabled } from "../../src/core/packs/reload/rule-store.ts";
 import type { Storage } from "../../src/core/plugin.ts";
 import type { RuleDefinition } from "../../src/core/registry.ts";
 import { createPacks, smallPack, type TestPacks, withPostgres } from "../support/engine.ts";

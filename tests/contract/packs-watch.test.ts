@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exchange } from "../../src/core/libc.ts";
 import { silentLogger } from "../../src/core/log.ts";
-import { watchPacks } from "../../src/core/packs/watch.ts";
+import { watchPacks } from "../../src/core/packs/reload/watch.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { tempDir, writePack } from "../support/packs.ts";
 import { until } from "../support/until.ts";

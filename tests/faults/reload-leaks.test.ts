@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createSnapshotCollector } from "../../src/core/engine/reloads.ts";
-import { SPARE } from "../../src/core/packs/snapshots.ts";
+import { SPARE } from "../../src/core/packs/snapshots/snapshots.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { createPacks, smallPack, withPostgres } from "../support/engine.ts";
 import { saveByRename } from "../support/packs.ts";

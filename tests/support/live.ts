@@ -1,6 +1,6 @@
 import { silentLogger } from "../../src/core/log.ts";
-import type { ReloadReport } from "../../src/core/packs/history.ts";
-import { watchPacks } from "../../src/core/packs/watch.ts";
+import type { ReloadReport } from "../../src/core/packs/reload/history.ts";
+import { watchPacks } from "../../src/core/packs/reload/watch.ts";
 import type { Registry } from "../../src/core/registry.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { createPacks, type TestDatabase, type TestPacks } from "./engine.ts";

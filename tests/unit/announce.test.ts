@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { announceReload } from "../../src/core/engine/announce.ts";
 import { silentLogger } from "../../src/core/log.ts";
-import type { ReloadReport } from "../../src/core/packs/history.ts";
+import type { ReloadReport } from "../../src/core/packs/reload/history.ts";
 import type { Problem } from "../../src/core/plugin.ts";
 
 const unchanged: ReloadReport = {

@@ -7,7 +7,7 @@ import { databaseHistory } from "../../src/api/queries.ts";
 import { loadAssets } from "../../src/assets.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { migrate } from "../../src/core/migrate.ts";
-import { recordReload } from "../../src/core/packs/history.ts";
+import { recordReload } from "../../src/core/packs/reload/history.ts";
 import type { Storage } from "../../src/core/plugin.ts";
 import { createScope } from "../../src/core/scope.ts";
 import { postgres } from "../../src/plugins/storage/postgres/index.ts";

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { renameSync, rmSync, symlinkSync } from "node:fs";
-import { changedComponents, diffPack, mergeScan } from "../../src/core/packs/diff.ts";
+import { changedComponents, diffPack, mergeScan } from "../../src/core/packs/reload/diff.ts";
 import { type ScannedPack, scanPack } from "../../src/core/packs/scan.ts";
 import type { LoadedPack } from "../../src/core/registry.ts";
 import { builtinNames, MANIFEST } from "../support/pack-scans.ts";

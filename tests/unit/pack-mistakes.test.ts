@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { parseDocument } from "../../src/core/packs/document.ts";
+import { parseDocument } from "../../src/core/packs/yaml/document.ts";
 import { brief, scanFiles } from "../support/pack-scans.ts";
 import { tempDir } from "../support/packs.ts";
 

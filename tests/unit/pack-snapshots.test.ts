@@ -24,8 +24,8 @@ import { join } from "node:path";
 import { AttuneError } from "../../src/core/errors.ts";
 import { fileStates } from "../../src/core/packs/files.ts";
 import { scanPack } from "../../src/core/packs/scan.ts";
-import { differences } from "../../src/core/packs/snapshot-entries.ts";
-import { openSnapshots, SPARE } from "../../src/core/packs/snapshots.ts";
+import { differences } from "../../src/core/packs/snapshots/entries.ts";
+import { openSnapshots, SPARE } from "../../src/core/packs/snapshots/snapshots.ts";
 import { builtinNames, MANIFEST } from "../support/pack-scans.ts";
 import { tempDir, writePack } from "../support/packs.ts";
 import { until } from "../support/until.ts";
@@ -61,7 +61,7 @@ function tree(dir: string, below = ""): Record<string, string> {
   return Object.assign({}, ...entries);
 }
 
-const SOURCE = join(import.meta.dir, "../../src/core/packs/snapshots.ts");
+const SOURCE = join(import.meta.dir, "../../src/core/packs/snapshots/snapshots.ts");
 const asNobody = (argv: readonly string[], cwd: string) => {
   return execFileSync(process.execPath, argv, {
     uid: 65534,

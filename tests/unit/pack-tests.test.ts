@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { readTesting } from "../../src/core/packs/testing-field.ts";
+import { readTesting } from "../../src/core/packs/kinds/testing-field.ts";
 import type { Json } from "../../src/core/plugin.ts";
 import { readCases } from "../../src/core/testing/cases.ts";
 import { subsetDifferences } from "../../src/core/testing/compare.ts";

@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from "bun:test";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { packFiles } from "../../src/core/packs/pack-files.ts";
-import { diffVersions } from "../../src/core/packs/version-diff.ts";
-import { writeBack } from "../../src/core/packs/write-back.ts";
+import { packFiles } from "../../src/core/packs/versions/pack-files.ts";
+import { diffVersions } from "../../src/core/packs/versions/version-diff.ts";
+import { writeBack } from "../../src/core/packs/versions/write-back.ts";
 import { tempDir, writePack } from "../support/packs.ts";
 
 const temp = tempDir("write-back");

@@ -1,5 +1,5 @@
 import { AttuneError, nearest } from "../../core/errors.ts";
-import type { Kind } from "../../core/packs/fields.ts";
+import type { Kind } from "../../core/packs/kinds/fields.ts";
 import type { Register } from "../groups.ts";
 
 export const schemaCommand: Register = (command, context) => {
@@ -7,8 +7,8 @@ export const schemaCommand: Register = (command, context) => {
     .argument("[kind]", "pack, action, trigger, sensor, rule or runtime; without one they are listed")
     .action(async (kind?: string) => {
       const shown = context();
-      const { editorSchemaOf, filesOf } = await import("../../core/packs/editor-schema.ts");
-      const { fieldTables } = await import("../../core/packs/fields.ts");
+      const { editorSchemaOf, filesOf } = await import("../../core/packs/kinds/editor-schema.ts");
+      const { fieldTables } = await import("../../core/packs/kinds/fields.ts");
       const kinds = Object.keys(fieldTables) as Kind[];
       if (kind === undefined) {
         const rows = kinds.map((one) => ({ kind: one, files: filesOf(one) }));

@@ -1,6 +1,6 @@
 import { formatPosition } from "../errors.ts";
 import { isTerminal } from "../executions/states.ts";
-import type { ReloadReport } from "../packs/history.ts";
+import type { ReloadReport } from "../packs/reload/history.ts";
 import type { ExecutionChange, Logger } from "../plugin.ts";
 import type { ProcessState } from "../processes/supervisor.ts";
 

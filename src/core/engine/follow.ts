@@ -1,6 +1,6 @@
 import { describeError } from "../errors.ts";
-import type { Reconciler } from "../packs/reconcile.ts";
-import { watchPacks } from "../packs/watch.ts";
+import type { Reconciler } from "../packs/reload/reconcile.ts";
+import { watchPacks } from "../packs/reload/watch.ts";
 import type { Logger, Scope } from "../plugin.ts";
 import type { LivePlugins } from "./live-plugins.ts";
 

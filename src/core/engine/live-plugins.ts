@@ -5,7 +5,7 @@ import type { Environment } from "../environment.ts";
 import type { HookRunner } from "../hooks.ts";
 import type { Instance } from "../instance.ts";
 import { findPacks } from "../packs/find.ts";
-import { watchPacks } from "../packs/watch.ts";
+import { watchPacks } from "../packs/reload/watch.ts";
 import type { Logger, Plugin, RuntimePlugin, Scope } from "../plugin.ts";
 import { openPlugins, type Plugins } from "../plugins/manager.ts";
 import type { OnUncaught } from "../plugins/uncaught.ts";

@@ -10,7 +10,7 @@ import { describeError } from "../errors.ts";
 import type { JobQueue } from "../executions/queue.ts";
 import { openVersions } from "../executions/store.ts";
 import type { Instance } from "../instance.ts";
-import type { Snapshots } from "../packs/snapshots.ts";
+import type { Snapshots } from "../packs/snapshots/snapshots.ts";
 import type { Logger, Scope, Storage } from "../plugin.ts";
 import { cookieVariable } from "../processes/leftovers.ts";
 import { type Action, findAction, packOf, type Registry, type Sensor, snapshotOf } from "../registry.ts";

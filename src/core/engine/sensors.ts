@@ -2,7 +2,7 @@ import { variableName, withLaunchEnvironment } from "../environment.ts";
 import type { Standing } from "../environments/slot.ts";
 import { AttuneError, toError } from "../errors.ts";
 import { createPace } from "../pace.ts";
-import { relocated } from "../packs/versions.ts";
+import { relocated } from "../packs/versions/versions.ts";
 import type { Awaitable, JsonObject, Launch, LaunchTarget, Sql } from "../plugin.ts";
 import type { Child, ChildSpec } from "../processes/child.ts";
 import { createLineSplitter } from "../processes/lines.ts";

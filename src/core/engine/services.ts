@@ -8,12 +8,12 @@ import { insertManual } from "../executions/store.ts";
 import type { HookRunner } from "../hooks.ts";
 import { executionIdOfKey, newId } from "../ids.ts";
 import { noConfig } from "../pack-config.ts";
-import type { FileDifference } from "../packs/pack-files.ts";
-import type { PackVersion } from "../packs/pack-versions.ts";
-import type { Reconciler } from "../packs/reconcile.ts";
+import type { Reconciler } from "../packs/reload/reconcile.ts";
+import { insertApiRule, retireRule, setRuleEnabled } from "../packs/reload/rule-store.ts";
 import { parameterProblems } from "../packs/rule-parameters.ts";
-import { insertApiRule, retireRule, setRuleEnabled } from "../packs/rule-store.ts";
-import { writeBack } from "../packs/write-back.ts";
+import type { FileDifference } from "../packs/versions/pack-files.ts";
+import type { PackVersion } from "../packs/versions/pack-versions.ts";
+import { writeBack } from "../packs/versions/write-back.ts";
 import type { JsonObject, Storage } from "../plugin.ts";
 import type { PluginState } from "../plugins/state.ts";
 import type { Supervisor } from "../processes/supervisor.ts";
@@ -160,7 +160,7 @@ export function createServices(engine: Engine): Services {
           await engine.findVersion(requirePack(ref), from),
           await engine.findVersion(requirePack(ref), to),
         ];
-        const { diffVersions } = await import("../packs/version-diff.ts");
+        const { diffVersions } = await import("../packs/versions/version-diff.ts");
         return { from: before, to: after, files: await diffVersions(before.dir, after.dir) };
       },
       async rollback(ref, word) {

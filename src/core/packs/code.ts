@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { FileStates } from "./files.ts";
-import { importReader, type KnownImports, languageOf } from "./imports.ts";
+import { importReader, type KnownImports, languageOf } from "./imports/imports.ts";
 import { FOLDERS } from "./listing.ts";
 import { hashTree } from "./tree.ts";
 

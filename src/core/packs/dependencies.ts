@@ -4,8 +4,8 @@ import type { LoadedPack, PackDependency, PackManifest, Registry } from "../regi
 import { suggestion } from "../registry-build.ts";
 import { formatPath } from "../spot.ts";
 import { isObject } from "../values.ts";
-import type { PackDocument } from "./document.ts";
 import { mistake, type PlaceOf } from "./problems.ts";
+import type { PackDocument } from "./yaml/document.ts";
 
 const PACK = /^[a-z][a-z0-9_-]{0,63}$/;
 

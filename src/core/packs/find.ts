@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { MAX_YAML_BYTES } from "./document.ts";
 import { fileStates, isMissing } from "./files.ts";
-import { readManifest } from "./manifest.ts";
+import { readManifest } from "./kinds/manifest.ts";
+import { MAX_YAML_BYTES } from "./yaml/document.ts";
 
 export interface FoundPack {
   /** What its pack.yaml states, else the directory's name. Two packs may claim one ref. */

@@ -1,7 +1,7 @@
 import { codeFrame } from "../code-frame.ts";
 import type { Problem } from "../plugin.ts";
-import { MAX_YAML_BYTES } from "./document.ts";
 import { fileStates } from "./files.ts";
+import { MAX_YAML_BYTES } from "./yaml/document.ts";
 
 /** Nobody reads more, and each costs a look at its file. */
 const mostFrames = 50;

@@ -1,10 +1,10 @@
 import type { Problem } from "../plugin.ts";
 import type { Action, LoadedPack, RuleDefinition, RuntimeDefinition, Sensor, Trigger } from "../registry.ts";
 import type { CodeReader } from "./code.ts";
-import type { ActionDraft, Draft, ReadComponent, SensorDraft } from "./components.ts";
 import { locateEntryPoint } from "./entrypoint.ts";
 import { type FileStates, isMissing } from "./files.ts";
 import { digest } from "./hash.ts";
+import type { ActionDraft, Draft, ReadComponent, SensorDraft } from "./kinds/components.ts";
 import { FOLDERS, unreadable } from "./listing.ts";
 import { locate, mistake, warning } from "./problems.ts";
 import { chooseRuntime, type RuntimeNames } from "./runner.ts";

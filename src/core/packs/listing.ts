@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { AttuneError, toError } from "../errors.ts";
 import { resolveInsideSync } from "../paths.ts";
 import type { Problem } from "../plugin.ts";
-import type { ComponentKind } from "./fields.ts";
+import type { ComponentKind } from "./kinds/fields.ts";
 import { mistake } from "./problems.ts";
 import type { BrokenFile } from "./scan.ts";
 import { MAX_FILES } from "./tree.ts";

@@ -4,18 +4,18 @@ import type { Problem } from "../plugin.ts";
 import type { LoadedPack, PackManifest, RuntimeDefinition } from "../registry.ts";
 import { breather } from "./breather.ts";
 import { codeReader } from "./code.ts";
-import { type CheckRule, type ReadComponent, readComponent } from "./components.ts";
-import { MAX_YAML_BYTES, parseDocument } from "./document.ts";
-import type { ComponentKind } from "./fields.ts";
 import { type FileState, type FileStates, fileStates, isMissing } from "./files.ts";
 import { withFrames } from "./frames.ts";
-import type { KnownImports } from "./imports.ts";
+import type { KnownImports } from "./imports/imports.ts";
+import { type CheckRule, type ReadComponent, readComponent } from "./kinds/components.ts";
+import type { ComponentKind } from "./kinds/fields.ts";
+import { type ReadManifest, readManifest } from "./kinds/manifest.ts";
 import { linkComponents } from "./link.ts";
 import { type ComponentFile, isLink, listComponentFiles, unreadable } from "./listing.ts";
-import { type ReadManifest, readManifest } from "./manifest.ts";
 import { mistake, type PlaceOf, warning } from "./problems.ts";
 import { type RuntimeNames, withPackRuntimes } from "./runner.ts";
 import { hashTree } from "./tree.ts";
+import { MAX_YAML_BYTES, parseDocument } from "./yaml/document.ts";
 
 export interface ScanOptions {
   readonly runtimeNames: RuntimeNames;

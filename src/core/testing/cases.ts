@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { toError } from "../errors.ts";
-import { MAX_YAML_BYTES, type PackDocument, parseDocument } from "../packs/document.ts";
 import { type FileStates, fileStates, isMissing } from "../packs/files.ts";
 import { mistake, type Place } from "../packs/problems.ts";
+import { MAX_YAML_BYTES, type PackDocument, parseDocument } from "../packs/yaml/document.ts";
 import { qualify, resolveInsideSync } from "../paths.ts";
 import type { JsonObject, Problem } from "../plugin.ts";
 import { compileRegex, type Regex } from "../regex.ts";

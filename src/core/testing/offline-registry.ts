@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { checkRule, compileRule } from "../events/compile.ts";
-import { mergeScan } from "../packs/diff.ts";
+import { mergeScan } from "../packs/reload/diff.ts";
 import { runtimeNamesOf } from "../packs/runner.ts";
 import { type ScannedPack, scanPack } from "../packs/scan.ts";
 import { emptyRegistry, type LoadedPack, packOf, type Registry, type RuleDefinition, type Runtime } from "../registry.ts";
