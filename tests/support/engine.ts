@@ -41,7 +41,7 @@ export interface TestDatabase extends AsyncDisposable {
 export function withPostgres(): { readonly server: () => TestPostgres; readonly database: () => Promise<TestDatabase> } {
   let server: TestPostgres;
   beforeAll(async () => {
-    server = await startPostgres();
+    server = await startPostgres({ fsync: false });
   });
   afterAll(() => server.stop());
   return {

@@ -26,7 +26,7 @@ const scope = createScope("history test", silentLogger);
 const dataDir = mkdtempSync(path.join(tmpdir(), "attune-history-"));
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ fsync: false });
   const url = await server.createDatabase();
   storage = await postgres({ url }).open({ scope, log: silentLogger, dataDir, projectDir: dataDir });
   await migrate(storage, loadAssets().migrations, silentLogger);
