@@ -4,6 +4,7 @@ import { compileExpression, type Outcome } from "../../src/core/events/expressio
 import { toCel } from "../../src/core/events/translate.ts";
 import type { Json, JsonObject } from "../../src/core/plugin.ts";
 import { spotOf } from "../../src/core/spot.ts";
+import { processorTime } from "../support/processor-time.ts";
 import { thrownBy } from "../support/thrown.ts";
 
 const payload = JSON.parse(
@@ -159,12 +160,13 @@ describe("hostile payloads", () => {
     expect(evaluate("payload.list.exists(x, x == 2) && payload.nested.a > 0")).toBe(true);
   });
 
-  test("a catastrophic pattern is answered at once, and rightly", () => {
+  test("a catastrophic pattern is answered at once, and rightly", async () => {
     const text = `${"a".repeat(50_000)}b`;
-    const started = performance.now();
-    expect(evaluate('payload.text.matches("(a+)+$")', { text })).toBe(false);
-    expect(evaluate('matches(payload.text, "(a+)+b$")', { text })).toBe(true);
-    expect(performance.now() - started).toBeLessThan(500);
+    const spent = await processorTime(() => {
+      expect(evaluate('payload.text.matches("(a+)+$")', { text })).toBe(false);
+      expect(evaluate('matches(payload.text, "(a+)+b$")', { text })).toBe(true);
+    });
+    expect(spent).toBeLessThan(500);
   });
 
   test.each([
@@ -172,12 +174,13 @@ describe("hostile payloads", () => {
     ["loops over nothing in loops", "payload.list.all(a, payload.list.all(b, [].all(c, false)))"],
     ["growing lists", "size(payload.list.map(a, payload.list + [a])) > 0"],
     ["patterns in loops", 'payload.list.exists(a, payload.text.matches("(x+x+)+y"))'],
-  ])("%s over a large list end with an error", (_, source) => {
+  ])("%s over a large list end with an error", async (_, source) => {
     const list = Array.from({ length: 20_000 }, (_, i) => i + 1);
-    const started = performance.now();
-    const error = thrownBy(() => evaluate(source, { list, text: "x".repeat(100_000) }));
-    expect(error).toMatchObject({ code: "EXPRESSION_FAILED", message: expect.stringContaining("too many items") });
-    expect(performance.now() - started).toBeLessThan(1000);
+    const spent = await processorTime(() => {
+      const error = thrownBy(() => evaluate(source, { list, text: "x".repeat(100_000) }));
+      expect(error).toMatchObject({ code: "EXPRESSION_FAILED", message: expect.stringContaining("too many items") });
+    });
+    expect(spent).toBeLessThan(1000);
     expect(evaluate("payload.list.exists(a, a == 20000)", { list })).toBe(true);
   });
 

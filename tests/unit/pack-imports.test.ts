@@ -5,6 +5,7 @@ import type { RuntimeNames } from "../../src/core/packs/runner.ts";
 import { type ScannedPack, scanPack } from "../../src/core/packs/scan.ts";
 import { builtinNames, MANIFEST } from "../support/pack-scans.ts";
 import { tempDir, writePack } from "../support/packs.ts";
+import { processorTime } from "../support/processor-time.ts";
 
 const temp = tempDir("imports");
 afterAll(() => temp[Symbol.dispose]());
@@ -328,8 +329,6 @@ describe("in general", () => {
       ["py", "sh", "ts"].map((ending) => [`actions/x${at}${ending}.main.${ending}`, text.repeat(size / text.length)]),
     );
     const dir = pack(Object.fromEntries(files));
-    const began = performance.now();
-    await hashes(dir);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(await processorTime(() => hashes(dir))).toBeLessThan(5_000);
   });
 });

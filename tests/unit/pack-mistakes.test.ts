@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { parseDocument } from "../../src/core/packs/yaml/document.ts";
 import { brief, scanFiles } from "../support/pack-scans.ts";
 import { tempDir } from "../support/packs.ts";
+import { processorTime } from "../support/processor-time.ts";
 
 const temp = tempDir("mistakes");
 afterAll(() => temp[Symbol.dispose]());
@@ -464,8 +465,7 @@ test("bytes that are not UTF-8 are placed", () => {
   expect(parsed).toMatchObject({ document: null, problems: [{ line: 2, column: 9, message: "the file is not valid UTF-8" }] });
 });
 
-test("hostile documents are refused quickly", () => {
-  const began = performance.now();
+test("hostile documents are refused quickly", async () => {
   const refused = [
     "a: " + "[".repeat(200_000),
     "a: " + "{a: ".repeat(60_000),
@@ -475,9 +475,11 @@ test("hostile documents are refused quickly", () => {
     "x".repeat(256 * 1024 + 1),
     Array.from({ length: 20_000 }, () => "k: 1").join("\n"),
   ];
-  for (const text of refused) expect(parseDocument(Buffer.from(text), "f").document).toBeNull();
+  const spent = await processorTime(() => {
+    for (const text of refused) expect(parseDocument(Buffer.from(text), "f").document).toBeNull();
+  });
   // Deep nesting and bombs would take seconds or the stack if they were composed first.
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(spent).toBeLessThan(2_000);
 });
 
 test("a file over the size limit is named without being parsed", async () => {

@@ -8,6 +8,7 @@ import { emptyRegistry, type PackManifest, type RuleDefinition } from "../../src
 import { buildRegistry } from "../../src/core/registry-build.ts";
 import { brief, builtinNames, MANIFEST, scanFiles } from "../support/pack-scans.ts";
 import { tempDir, writePack } from "../support/packs.ts";
+import { processorTime } from "../support/processor-time.ts";
 
 const temp = tempDir("rule-mistakes");
 afterAll(() => temp[Symbol.dispose]());
@@ -173,11 +174,13 @@ test("between packs that are served, the same is found with what does not exist"
 
 test("the place of a wrong parameter is known however many there are", async () => {
   const many = Array.from({ length: 1_000 }, (_, i) => `  p${i}: 1`).join("\n");
-  const began = performance.now();
-  const scanned = await scanFiles(`${temp.path}/many`, {
-    "rules/r.yaml": `ref: r\ntrigger_ref: t\naction_ref: a\ntrigger_params:\n${many}\n`,
+  let scanned!: Awaited<ReturnType<typeof scanFiles>>;
+  const spent = await processorTime(async () => {
+    scanned = await scanFiles(`${temp.path}/many`, {
+      "rules/r.yaml": `ref: r\ntrigger_ref: t\naction_ref: a\ntrigger_params:\n${many}\n`,
+    });
   });
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(spent).toBeLessThan(1_000);
   expect(scanned.placeOf("rules/r.yaml", "trigger_params.p7")).toEqual({ line: 12, column: 7 });
   expect(scanned.placeOf("rules/r.yaml", "trigger_params.p7", "key")).toEqual({ line: 12, column: 3 });
   expect(scanned.placeOf("rules/r.yaml", "trigger_params.p999")).toBeUndefined();

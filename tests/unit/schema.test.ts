@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Json, JsonObject } from "../../src/core/plugin.ts";
 import { checkTemplated, coerce, compileSchema, normaliseSchema } from "../../src/core/schema/schema.ts";
 import { spotOf } from "../../src/core/spot.ts";
+import { processorTime } from "../support/processor-time.ts";
 import { thrownBy } from "../support/thrown.ts";
 
 const flat = normaliseSchema(
@@ -75,10 +76,11 @@ describe("normalising", () => {
     ["too large", { a: { description: "x".repeat(70_000) } }],
     ["too deep", JSON.parse(`{"a":${'{"items":'.repeat(2000)}{}${"}".repeat(2000)}}`)],
     ["of too many properties", Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`p${i}`, {}]))],
-  ])("a schema %s is refused at once", (_, raw) => {
-    const started = performance.now();
-    expect(thrownBy(() => normaliseSchema(raw, "parameters"))).toMatchObject({ code: "PACK_INVALID" });
-    expect(performance.now() - started).toBeLessThan(200);
+  ])("a schema %s is refused at once", async (_, raw) => {
+    const spent = await processorTime(() =>
+      expect(thrownBy(() => normaliseSchema(raw, "parameters"))).toMatchObject({ code: "PACK_INVALID" }),
+    );
+    expect(spent).toBeLessThan(200);
   });
 });
 
@@ -143,7 +145,7 @@ describe("checking", () => {
     expect(compileSchema({}).check({ a: 1, b: [null] })).toEqual({ a: 1, b: [null] });
   });
 
-  test("patterns, formats and uniqueItems take little time whatever the value", () => {
+  test("patterns, formats and uniqueItems take little time whatever the value", async () => {
     const hostile = compileSchema(
       normaliseSchema(
         {
@@ -159,18 +161,15 @@ describe("checking", () => {
     hostile.check({});
     const text = "a".repeat(100_000);
     const list = Array.from({ length: 50_000 }, (_, i) => ({ i }));
-    const started = performance.now();
-    for (const [name, value] of Object.entries({
-      code: `${text}!`,
-      mail: text,
-      link: "{a}".repeat(30_000),
-      rule: "(a+)+".repeat(10_000),
-    })) {
-      expect(thrownBy(() => hostile.check({ [name]: value }))).toMatchObject({ code: "PARAMETERS_INVALID" });
-    }
-    expect(hostile.check({ code: text, list })).toHaveProperty("list");
-    expect(thrownBy(() => hostile.check({ list: [...list, { i: 7 }] }))).toMatchObject({ code: "PARAMETERS_INVALID" });
-    expect(performance.now() - started).toBeLessThan(1000);
+    const wrong = { code: `${text}!`, mail: text, link: "{a}".repeat(30_000), rule: "(a+)+".repeat(10_000) };
+    const spent = await processorTime(() => {
+      for (const [name, value] of Object.entries(wrong)) {
+        expect(thrownBy(() => hostile.check({ [name]: value }))).toMatchObject({ code: "PARAMETERS_INVALID" });
+      }
+      expect(hostile.check({ code: text, list })).toHaveProperty("list");
+      expect(thrownBy(() => hostile.check({ list: [...list, { i: 7 }] }))).toMatchObject({ code: "PARAMETERS_INVALID" });
+    });
+    expect(spent).toBeLessThan(1000);
   });
 
   test("patterns are RE2's", () => {
@@ -179,12 +178,13 @@ describe("checking", () => {
     expect(thrownBy(() => letters.check({ a: "ab1" }))).toMatchObject({ code: "PARAMETERS_INVALID" });
   });
 
-  test("the largest schema allowed compiles in reasonable time", () => {
+  test("the largest schema allowed compiles in reasonable time", async () => {
     const large = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`p${i}`, { type: "string", maxLength: 9 }]));
     const compiled = compileSchema(normaliseSchema(large, "parameters"));
-    const started = performance.now();
-    expect(thrownBy(() => compiled.check({ p7: 1 }))).toMatchObject({ message: "p7: must be string, got 1" });
-    expect(performance.now() - started).toBeLessThan(1000);
+    const spent = await processorTime(() =>
+      expect(thrownBy(() => compiled.check({ p7: 1 }))).toMatchObject({ message: "p7: must be string, got 1" }),
+    );
+    expect(spent).toBeLessThan(1000);
   });
 
   test("the order of the parameters does not matter", () => {
