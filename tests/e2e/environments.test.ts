@@ -61,11 +61,13 @@ describe("with the real installers, without a network", () => {
     [`${pack}/actions/show.py`]: "import attune_demo, own\nprint(attune_demo.VERSION, own.NAME)\n",
     [`${pack}/lib/own.py`]: `NAME = "${pack}"\n`,
   });
-  const javascript = (pack: string, runtime: string, extension: string, code: string) => ({
+  const modules = 'import tiny from "tiny";\nimport beside from "beside";\n';
+  const javascript = (pack: string, runtime: string, extension: string, code: string, library: string) => ({
     [`${pack}/pack.yaml`]: `ref: ${pack}\nversion: 1.0.0\n`,
     [`${pack}/package.json`]: '{"type":"commonjs","dependencies":{"tiny":"file:vendor/tiny.tgz","beside":"file:./beside"}}',
     [`${pack}/beside/package.json`]: '{"name":"beside","version":"1.0.0","main":"main.js"}',
     [`${pack}/beside/main.js`]: 'module.exports = "beside";\n',
+    [`${pack}/lib/own.${extension}`]: library,
     [`${pack}/actions/show.yaml`]: `ref: ${pack}.show\nrunner_type: ${runtime}\nentry_point: show.${extension}\n`,
     [`${pack}/actions/show.${extension}`]: code,
   });
@@ -80,13 +82,28 @@ describe("with the real installers, without a network", () => {
       packs: {
         ...python("old", "1.0.0"),
         ...python("new", "2.0.0"),
-        ...javascript("web", "bun", "ts", 'import tiny from "tiny";\nimport beside from "beside";\nconsole.log(tiny, beside);\n'),
-        ...javascript("server", "node", "js", 'console.log(require("tiny"), require("beside"));\n'),
+        ...javascript(
+          "web",
+          "bun",
+          "ts",
+          `${modules}import own from "own";\nconsole.log(tiny, beside, own);\n`,
+          'export default "own";\n',
+        ),
+        ...javascript(
+          ...(["server", "node", "js"] as const),
+          'console.log(require("tiny"), require("beside"), require("own"));\n',
+          'module.exports = "own";\n',
+        ),
+        ...javascript(
+          ...(["modern", "node", "mjs"] as const),
+          `${modules}import own from "own.mjs";\nconsole.log(tiny, beside, own, (await import("tiny")).default === tiny);\nawait import("nosuch");\n`,
+          'export default "own";\n',
+        ),
         "plain/pack.yaml": "ref: plain\nversion: 1.0.0\n",
         "plain/package.json": '{"type":"module"}',
         "plain/pyproject.toml": "[tool.ruff]\nline-length = 100\n",
         "plain/actions/ts.yaml": "ref: plain.ts\nentry_point: ts.ts\n",
-        "plain/actions/ts.ts": "console.log(process.env.NODE_PATH ?? 'none');\n",
+        "plain/actions/ts.ts": "console.log(process.env.NODE_PATH?.includes('node_modules'));\n",
         "plain/actions/py.yaml": "ref: plain.py\nentry_point: py.py\n",
         "plain/actions/py.py": "import sys\nprint(sys.prefix == sys.base_prefix)\n",
       },
@@ -95,8 +112,8 @@ describe("with the real installers, without a network", () => {
     const wheels = join(daemon.dir, "wheels");
     for (const version of ["1.0.0", "2.0.0", "3.0.0"]) writeWheel(wheels, "attune_demo", version, `VERSION = "${version}"\n`);
     const archive = npmArchive(scratch.path, "tiny", "1.2.3", 'module.exports = "tiny 1.2.3";\n');
-    for (const pack of ["web", "server"]) daemon.project.writePacks({ [`${pack}/vendor/note`]: "" });
-    for (const pack of ["web", "server"]) writeFileSync(join(daemon.dir, "packs", pack, "vendor/tiny.tgz"), archive);
+    for (const pack of ["web", "server", "modern"]) daemon.project.writePacks({ [`${pack}/vendor/note`]: "" });
+    for (const pack of ["web", "server", "modern"]) writeFileSync(join(daemon.dir, "packs", pack, "vendor/tiny.tgz"), archive);
   });
   afterAll(async () => {
     await daemon[Symbol.asyncDispose]();
@@ -134,13 +151,20 @@ describe("with the real installers, without a network", () => {
     async (pack) => {
       await standsAs(daemon, pack, "ready");
       const shown = await daemon.cli("run", `${pack}.show`);
-      expect(shown.stdout + shown.stderr).toBe("tiny 1.2.3 beside\n");
+      expect(shown.stdout + shown.stderr).toBe("tiny 1.2.3 beside own\n");
       expect(existsSync(join(scratch.path, "postinstall-ran"))).toBe(false);
     },
   );
 
+  test("import in node finds what require does, and what is nowhere is told as node tells it", async () => {
+    await standsAs(daemon, "modern", "ready");
+    const shown = await daemon.cli("run", "modern.show");
+    expect(shown.stdout).toBe("tiny 1.2.3 beside own true\n");
+    expect(shown.stderr).toContain("Cannot find package 'nosuch' imported from");
+  });
+
   test("manifests that ask for nothing make no environment", async () => {
-    expect((await daemon.cli("run", "plain.ts")).stdout).toBe("none\n");
+    expect((await daemon.cli("run", "plain.ts")).stdout).toBe("false\n");
     expect((await daemon.cli("run", "plain.py")).stdout).toBe("True\n");
     expect(await environmentOf(daemon, "plain")).toBeUndefined();
   });

@@ -88,6 +88,21 @@ describe("TypeScript and JavaScript", () => {
     });
   });
 
+  test("a name may stand for a file in lib, as NODE_PATH has it", async () => {
+    const dir = pack({
+      "actions/a.main.ts": 'import { one } from "one";\none();\n',
+      "actions/b.main.js": 'require("sub/two.js"); require("fs"); require("node:path"); require("@scope/x");\n',
+    });
+    expect(
+      await changedBy(dir, { "lib/one.ts": "1", "lib/sub/two.js": "1", "lib/@scope/x.js": "1", "lib/path.js": "1" }),
+    ).toEqual({
+      "lib/one.ts": ["a"],
+      "lib/sub/two.js": ["b"],
+      "lib/@scope/x.js": ["b"],
+      "lib/path.js": [],
+    });
+  });
+
   test.each([
     ["a computed import", "await import(name);"],
     ["a computed require", 'require("./x" + y);'],

@@ -1,8 +1,11 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { toError } from "../errors.ts";
 import { asksForPackages, copyManifests } from "../manifest-files.ts";
 import type { EnvironmentRecipe, EnvironmentSettings, EnvironmentStep, Interpreter, Launch, LaunchTarget } from "../plugin.ts";
 import type { Runtime, RuntimeState } from "../registry.ts";
 import type { EnvironmentType, RuntimeDefinition, RuntimeVariant } from "./definition.ts";
+import nodeImport from "./node-import.cjs" with { type: "text" };
 import { fill, fillAll, fillVariables, manifestPath, type Words } from "./template.ts";
 import { type VerifyContext, verify } from "./verify.ts";
 import { compareVersions } from "./versions.ts";
@@ -100,6 +103,8 @@ function recipeOf(
         if (!manifests.includes("package.json") || !(await asksForPackages(pack.dir))) return [];
         // npm works where the manifest is, and the pack is read-only.
         await copyManifests(target);
+        // For NODE_OPTIONS of the runtime; `import` does not know NODE_PATH.
+        await writeFile(path.join(dir, "attune-import.cjs"), nodeImport);
       }
       const words: Words = {
         pack_dir: pack.dir,

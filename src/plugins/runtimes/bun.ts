@@ -16,10 +16,15 @@ export function bun(preload: string): RuntimePlugin {
     extensions: [".ts", ".mts"],
     probe: () => ({ path: process.execPath, version: Bun.version }),
     environment: bunEnvironment,
-    launch: ({ entrypoint, environment }) => ({
+    launch: ({ entrypoint, environment, pack }) => ({
       // Without these flags Bun would install missing packages and obey .env and bunfig.toml of the pack.
       argv: [process.execPath, "run", "--no-install", "--no-env-file", "--config=/dev/null", "--preload", preload, entrypoint],
-      env: { BUN_BE_BUN: "1", ...(environment ? { NODE_PATH: path.join(environment, "node_modules") } : {}) },
+      env: {
+        BUN_BE_BUN: "1",
+        NODE_PATH: [...(environment ? [path.join(environment, "node_modules")] : []), path.join(pack.dir, "lib")].join(
+          path.delimiter,
+        ),
+      },
     }),
   };
 }

@@ -11,7 +11,10 @@ const COMPUTED = /\b(?:import|require|import\.meta\.resolve)\s*\((?!\s*(?:["'][^
 /** Files that are named by a URL or a path and loaded by something else: workers, WebAssembly, data. */
 const BESIDE = /\b(?:new\s+URL|new\s+Worker|require\.resolve|import\.meta\.resolve)\s*\(\s*["'`](\.\.?\/[^"'`$\n]+)["'`]/g;
 
-/** Relative imports of a JavaScript or TypeScript file. Packages are not looked into. A file that does not parse counts as open. */
+/**
+ * What a JavaScript or TypeScript file imports: by a relative path, or by a name, which may stand in the pack's `lib/`. Packages
+ * are not looked into. A file that does not parse counts as open.
+ */
 export function javascriptImports(text: string, ending: string): Imports {
   // The transpiler takes no line for the kernel.
   const source = text.replace(/^#![^\n]*/, "");
@@ -32,8 +35,10 @@ export function javascriptImports(text: string, ending: string): Imports {
 }
 
 function wantedFor(path: string): Wanted[] {
-  if (!/^\.\.?(?:\/|$)/.test(path)) return [];
-  return [{ from: "file", kind: "script", path: path.replace(/[?#].*$/, "") }];
+  const plain = path.replace(/[?#].*$/, "");
+  if (/^\.\.?(?:\/|$)/.test(plain)) return [{ from: "file", kind: "script", path: plain }];
+  // NODE_PATH leads there.
+  return /^[\w@]/.test(plain) && !plain.includes(":") ? [{ from: "pack", kind: "script", path: `lib/${plain}` }] : [];
 }
 
 function transpilerFor(ending: string): Bun.Transpiler {
