@@ -211,6 +211,38 @@ test("stopping lets short ones finish and ends long ones as abandoned", async ()
   expect((await row(work.db.storage, late)).status).toBe("scheduled");
 });
 
+test("what was claimed together with a result while it was being stopped is run to its end", async () => {
+  const db = await database();
+  await using _closing = db;
+  using packs = await createPacks(db.storage);
+  packs.write(smallPack("sleep 0.1"));
+  await packs.reconciler.reload();
+  const heard = Promise.withResolvers<void>();
+  let holds = false;
+  const storage: Storage = {
+    ...db.storage,
+    async transaction(run) {
+      const result = await db.storage.transaction(run);
+      if (holds) await heard.promise;
+      return result;
+    },
+  };
+  const work = await createWork(db, packs, { storage, concurrency: 1 });
+  const ids = [await work.submit(), await work.submit()];
+  await work.executor.start();
+  await until("the first one runs", () => work.executor.running === 1);
+  holds = true;
+  await until("its end is stored and the other one is claimed", async () => {
+    const all = await Promise.all(ids.map((id) => row(db.storage, id)));
+    return all.some(({ status }) => status === "completed") && all.some(({ status }) => status === "running");
+  });
+  const stopped = work.executor.stop(10_000);
+  heard.resolve();
+  await stopped;
+  const ends = await Promise.all(ids.map(async (id) => (await row(db.storage, id)).status));
+  expect(ends).toEqual(["completed", "completed"]);
+});
+
 /** A storage whose transactions do their work but, as often as told, break in the moment they should say so. */
 function breaking(storage: Storage, isStart: (tx: Sql) => Promise<boolean>, times: number): Storage {
   let left = times;

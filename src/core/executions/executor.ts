@@ -1,28 +1,21 @@
 import { toError } from "../errors.ts";
 import type { ExecutionChange, ExecutionStatus, Logger, Sql, Storage } from "../plugin.ts";
-import type { Action, Registry } from "../registry.ts";
-import { usable } from "../runtimes/runtimes.ts";
 import { createDoubt } from "./doubt.ts";
 import { createOutputBuffer, type OutputBuffer } from "./output.ts";
 import type { JobQueue } from "./queue.ts";
 import { createRecorder } from "./recorder.ts";
-import { failedRun, type Run, type RunContext, runAction, runLater } from "./run.ts";
+import type { Run } from "./run.ts";
+import { type StartOptions, startExecution } from "./start.ts";
 import { abandonRunning, type ClaimedExecution, markRunning, stillRunning } from "./store.ts";
 
-export interface ExecutorOptions {
+export interface ExecutorOptions extends StartOptions {
   readonly storage: Storage;
   readonly queue: JobQueue;
-  readonly registry: () => Registry;
-  readonly run: RunContext;
-  /** The action as it was when the execution was made; undefined when there is none of that ref any more. */
-  readonly version: (action: string, snapshot: string | null) => Action | undefined | Promise<Action | undefined>;
   /** This start of the daemon; fences the rows it has claimed. */
   readonly owner: string;
   readonly concurrency: number;
   /** Bytes kept of each stream. */
   readonly outputLimit: number;
-  /** Seconds an action of the pack may run. */
-  readonly timeoutOf: (pack: string, stated: number | null) => number;
   readonly changed: (change: ExecutionChange) => void;
   readonly log: Logger;
 }
@@ -82,6 +75,7 @@ const pollEvery = 5_000;
 const unstoredLimit = 8;
 /** Milliseconds a stopping daemon waits for a database that is away. */
 const storeLimit = 5_000;
+const abandon = (run: Run) => run.end("abandoned", "the daemon was stopped");
 
 export function createExecutor(options: ExecutorOptions): Executor {
   const { storage, queue, owner, log } = options;
@@ -89,10 +83,15 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const doubt = createDoubt();
   /** Processes under way: what has ended but is not stored yet holds no slot. */
   let occupied = 0;
+  /** Slots kept for what a transaction under way has claimed. */
   let claiming = 0;
   /** Jobs may be waiting that no slot was free for. */
   let waiting = false;
   let stopping = false;
+  /** What starts from now on has to end at once. */
+  let drained = false;
+  /** Once it is stopping: nothing runs, waits to be stored, or is claimed. */
+  const over = Promise.withResolvers<void>();
   let looking: Promise<void> | undefined;
   let lookAgain = false;
   let poll: ReturnType<typeof setInterval> | undefined;
@@ -102,30 +101,21 @@ export function createExecutor(options: ExecutorOptions): Executor {
     return options.concurrency - occupied - claiming;
   }
 
+  function release(slots: number): void {
+    claiming -= slots;
+    if (stopping && claiming === 0 && active.size === 0) over.resolve();
+  }
+
   const recorder = createRecorder({ ...options, claimNext: (tx) => (waiting && free() > 0 ? api.claimWithin(tx) : undefined) });
 
   function launch(execution: ClaimedExecution): void {
     doubt.forget(execution.id);
-    const registry = options.registry();
     const stdout = createOutputBuffer(options.outputLimit);
     const stderr = createOutputBuffer(options.outputLimit);
     const change = (from: ExecutionStatus, to: ExecutionStatus, exitCode: number | null, error: string | null) =>
       options.changed({ id: execution.id, action: execution.action, rule: execution.rule, from, to, exitCode, error });
     change("scheduled", "running", null, null);
-    const start = (action: Action | undefined): Run =>
-      action
-        ? runAction(options.run, {
-            execution,
-            action,
-            usable: usable(registry, action),
-            timeout: options.timeoutOf(action.pack, action.timeout),
-            warm: action.warm && registry.packs.get(action.pack)?.manifest.warm !== false,
-            stdout,
-            stderr,
-          })
-        : failedRun(execution, `there is no action ${execution.action} any more`);
-    const found = options.version(execution.action, execution.snapshot);
-    const run = found instanceof Promise ? runLater(execution, found.then(start)) : start(found);
+    const run = startExecution(options, execution, { stdout, stderr });
     occupied++;
     const stored = run.finished
       .then(async (finished) => {
@@ -138,9 +128,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
       )
       .finally(() => {
         active.delete(execution.id);
+        release(0);
         if (waiting) api.wake();
       });
     active.set(execution.id, { run, stdout, stderr, stored });
+    if (drained) abandon(run);
   }
 
   /**
@@ -154,15 +146,17 @@ export function createExecutor(options: ExecutorOptions): Executor {
     return { ids, executions, full: ids.length === count };
   }
 
-  /** After the end of the transaction that claimed. */
-  async function begin({ ids, executions }: Claim, committed: boolean): Promise<void> {
-    if (!committed) {
-      doubt.add(ids);
-      return;
+  /** After the end of the transaction that claimed. Its slots are kept until what was claimed holds them itself. */
+  async function begin({ ids, executions }: Claim, slots: number, committed: boolean): Promise<void> {
+    let claimed: readonly ClaimedExecution[] = [];
+    try {
+      if (committed) claimed = await executions;
+      else doubt.add(ids);
+      for (const execution of claimed) launch(execution);
+    } finally {
+      release(slots);
     }
-    const claimed = await executions;
-    for (const execution of claimed) launch(execution);
-    if (claimed.length === ids.length) return;
+    if (!committed || claimed.length === ids.length) return;
     // Jobs without an execution to run: it was cancelled, or the event had been stored before.
     const running = new Set(claimed.map((execution) => execution.id));
     const idle = ids.filter((id) => !running.has(id));
@@ -203,8 +197,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
       });
       committed = true;
     } finally {
-      claiming -= count;
-      if (claimed) await begin(claimed, committed);
+      if (claimed) await begin(claimed, count, committed);
+      else release(count);
     }
     return claimed?.full === true;
   }
@@ -249,8 +243,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         const claimed = await claim(tx, count);
         return {
           settle(committed) {
-            claiming -= count;
-            void begin(claimed, committed)
+            void begin(claimed, count, committed)
               .catch((thrown) => log.warn("jobs without an execution stay", { error: toError(thrown).message }))
               .finally(() => {
                 if (claimed.full || doubt.open.size > 0) api.wake();
@@ -258,7 +251,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
           },
         };
       } catch (thrown) {
-        claiming -= count;
+        release(count);
         throw thrown;
       }
     },
@@ -269,9 +262,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return {
         ids: reserved,
         settle(committed, made) {
-          claiming -= slots;
           if (committed) for (const execution of made) launch(execution);
           else doubt.add(reserved);
+          release(slots);
           if (doubt.open.size > 0 || waiting) api.wake();
         },
       };
@@ -285,13 +278,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
       stopping = true;
       clearInterval(poll);
       await looking;
-      const all = () => Promise.all([...active.values()].map((one) => one.stored));
+      release(0);
       if (active.size > 0) log.info("waiting for running executions", { count: active.size, seconds: drain / 1_000 });
-      await Promise.race([all(), Bun.sleep(drain)]);
-      for (const { run } of active.values()) run.end("abandoned", "the daemon was stopped");
+      await Promise.race([over.promise, Bun.sleep(drain)]);
+      drained = true;
+      for (const { run } of active.values()) abandon(run);
       await Promise.all([...active.values()].map(({ run }) => run.finished));
       const timer = setTimeout(recorder.giveUp, storeLimit);
-      await all();
+      await over.promise;
       clearTimeout(timer);
     },
   };
