@@ -95,6 +95,19 @@ test("claim, execution and job change in one transaction, before anything is sta
   expect(await row(work.db.storage, id)).toMatchObject({ status: "running", attempt: 1 });
 });
 
+test("a job that comes while a claim keeps all free slots is taken at its end", async () => {
+  await using work = await working("sleep 60");
+  await work.submit();
+  let claimed: Awaited<ReturnType<typeof work.executor.claimWithin>> | undefined;
+  await work.db.storage.transaction(async (tx) => {
+    claimed = await work.executor.claimWithin(tx);
+    await work.submit();
+    work.executor.wake();
+  });
+  claimed?.settle(true);
+  await until("both run", () => work.executor.running === 2);
+});
+
 test("no more run at once than there are slots, and all get their turn", async () => {
   await using work = await working("sleep 0.02", "", { concurrency: 3 });
   const ids = await Promise.all(Array.from({ length: 20 }, () => work.submit()));

@@ -246,7 +246,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
             void begin(claimed, count, committed)
               .catch((thrown) => log.warn("jobs without an execution stay", { error: toError(thrown).message }))
               .finally(() => {
-                if (claimed.full || doubt.open.size > 0) api.wake();
+                if (claimed.full || waiting || doubt.open.size > 0) api.wake();
               });
           },
         };
