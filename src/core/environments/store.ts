@@ -1,4 +1,4 @@
-import { type Dirent, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, type Dirent, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { lstat, readdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { isPackRef } from "../paths.ts";
@@ -86,6 +86,8 @@ export function openEnvironmentStore(root: string): EnvironmentStore {
     async discard(dir) {
       // Under its name it would pass for whole while it is being removed.
       const away = path.join(root, `${doomed}${crypto.randomUUID()}`);
+      // Only a directory that may be written to gets another parent.
+      chmodSync(dir, 0o700);
       renameSync(dir, away);
       await removeTree(away);
     },
