@@ -91,6 +91,10 @@ async function withTables(storage: Storage, trial: Trial, body: (trial: StorageT
     tables.push(name);
     return name;
   };
+  const drop = async () => {
+    for (const table of tables) await storage.query(`DROP TABLE IF EXISTS attune.${table}`);
+    if (missing) await storage.query("DROP SCHEMA attune");
+  };
   try {
     await body({
       ...trial,
@@ -105,8 +109,9 @@ async function withTables(storage: Storage, trial: Trial, body: (trial: StorageT
         return (await storage.query<{ n: number }>(`SELECT count(*) AS n FROM ${table} WHERE ${where}`)).rows[0]?.n;
       },
     });
-  } finally {
-    for (const table of tables) await storage.query(`DROP TABLE IF EXISTS attune.${table}`);
-    if (missing) await storage.query("DROP SCHEMA attune");
+  } catch (thrown) {
+    await drop().catch(() => {}); // What the case found says more.
+    throw thrown;
   }
+  await drop();
 }
