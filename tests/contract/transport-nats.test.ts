@@ -215,7 +215,7 @@ describe("opening", () => {
   });
 
   test("with credentials in the URL works, and with wrong ones says so", async () => {
-    await using own = await startNats({ config: 'jetstream {}\nauthorization { user: "me", password: "se cret/:@" }' });
+    await using own = await startNats({ config: 'authorization { user: "me", password: "se cret/:@" }' });
     const url = `nats://me:${encodeURIComponent("se cret/:@")}@127.0.0.1:${own.port}`;
     await using opened = await openTransport(nats({ url }));
     expect(opened.transport.description).toMatch(/^NATS JetStream \d+\.\d+\.\d+\S* at 127\.0\.0\.1:\d+$/);
@@ -225,7 +225,7 @@ describe("opening", () => {
   });
 
   test("on a server without JetStream, or one too old, is refused", async () => {
-    await using own = await startNats({ config: "" });
+    await using own = await startNats({ jetstream: false });
     const without = await openTransport(nats({ url: own.url })).catch((thrown) => thrown);
     expect(without).toMatchObject({ code: "TRANSPORT_UNSUPPORTED", retryable: false });
     expect(without.hint).toContain("-js");

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadAssets } from "../../src/assets.ts";
@@ -29,6 +29,7 @@ import { builtinRuntimes } from "../../src/plugins/index.ts";
 import { postgres } from "../../src/plugins/storage/postgres/index.ts";
 import { writePack } from "./packs.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
+import { removeAll } from "./remove.ts";
 
 /** A migrated database of its own. */
 export interface TestDatabase extends AsyncDisposable {
@@ -95,7 +96,7 @@ export async function createPacks(storage: Storage, options: Partial<ReconcilerO
     write: (files) => void writePack(dir, files),
     [Symbol.dispose]() {
       void scope.end();
-      rmSync(root, { recursive: true, force: true });
+      removeAll(root);
     },
   };
 }

@@ -28,14 +28,15 @@ export function natsProgram(): string {
   return program;
 }
 
-/** Starts a server and waits until it takes connections. `config` replaces the line that turns JetStream on. */
-export async function startNats({ config }: { config?: string } = {}): Promise<TestNats> {
+/** Starts a server and waits until it takes connections. `config` is added to its configuration. */
+export async function startNats({ config = "", jetstream = true } = {}): Promise<TestNats> {
   const program = natsProgram();
   const dir = await mkdtemp(join(tmpdir(), "attune-nats-"));
   const port = freePort();
   const file = join(dir, "server.conf");
   const store = join(dir, "store");
-  await writeFile(file, `listen: "127.0.0.1:${port}"\n${config ?? `jetstream { store_dir: ${JSON.stringify(store)} }`}\n`);
+  const stream = jetstream ? `jetstream { store_dir: ${JSON.stringify(store)} }\n` : "";
+  await writeFile(file, `listen: "127.0.0.1:${port}"\n${stream}${config}\n`);
   let child = await start();
 
   async function start() {

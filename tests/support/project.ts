@@ -1,10 +1,11 @@
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { definedOnly } from "../../src/core/values.ts";
 import { makeHome } from "../../src/plugins/storage/postgres/account.ts";
 import { writePack } from "./packs.ts";
 import { attuneCommand } from "./program.ts";
+import { removeAll } from "./remove.ts";
 import { processesOf, type RunningProcess } from "./running.ts";
 
 export interface ProjectOptions {
@@ -108,8 +109,8 @@ export function makeProject(options: ProjectOptions = {}): Project {
     },
     async [Symbol.asyncDispose]() {
       const database = databaseHome();
-      if (database?.startsWith("/var/lib/attune/")) rmSync(database, { recursive: true, force: true });
-      rmSync(root, { recursive: true, force: true });
+      if (database?.startsWith("/var/lib/attune/")) removeAll(database);
+      removeAll(root);
     },
   };
 }

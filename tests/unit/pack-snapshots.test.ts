@@ -28,13 +28,11 @@ import { differences } from "../../src/core/packs/snapshots/entries.ts";
 import { openSnapshots, SPARE } from "../../src/core/packs/snapshots/snapshots.ts";
 import { builtinNames, MANIFEST } from "../support/pack-scans.ts";
 import { tempDir, writePack } from "../support/packs.ts";
+import { removeAll } from "../support/remove.ts";
 import { until } from "../support/until.ts";
 
 const temp = tempDir("snapshots");
-afterAll(() => {
-  execFileSync("chmod", ["-R", "u+w", temp.path]);
-  temp[Symbol.dispose]();
-});
+afterAll(() => temp[Symbol.dispose]());
 let count = 0;
 /** An own pack and data directory. */
 function fresh(files: Readonly<Record<string, string>> = {}) {
@@ -254,7 +252,7 @@ describe("taking again", () => {
     const { pack, snapshots, data } = fresh({ a: "1" });
     await settle();
     const first = await snapshots.take(pack);
-    execFileSync("rm", ["-rf", `${data}/snapshots/${first.hash}`]);
+    removeAll(`${data}/snapshots/${first.hash}`);
     await snapshots.collect(new Set());
     expect(readdirSync(`${data}/objects`)).toEqual([]);
     const second = await snapshots.take(pack, first);
@@ -269,6 +267,7 @@ describe("taking again", () => {
     chmodSync(`${first.dir}/a`, 0o755);
     writeFileSync(`${first.dir}/a`, "#!/bin/no\n");
     chmodSync(`${first.dir}/lib`, 0o755);
+    chmodSync(`${first.dir}/lib/b`, 0o644);
     truncateSync(`${first.dir}/lib/b`, 0);
     rmSync(`${first.dir}/lib/c`);
     mkdirSync(`${first.dir}/lib/c`);
