@@ -13,7 +13,7 @@ import { fileSources, packageSource, type Source } from "./sources.ts";
 import { type PluginState, stateOf } from "./state.ts";
 import { createTeller } from "./tell.ts";
 import type { TrialOptions } from "./trial.ts";
-import { logUncaught, type OnUncaught } from "./uncaught.ts";
+import { type OnUncaught, tellUncaught } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export interface PluginsOptions {
@@ -233,7 +233,7 @@ export async function openPlugins(options: PluginsOptions): Promise<Plugins> {
   }
 
   const failed = (thrown: unknown) => log.error("loading plugins failed", { error: describeError(thrown) });
-  const listening = options.uncaught?.((thrown) => logUncaught(thrown, log, order, teller.shown));
+  const listening = options.uncaught?.((thrown) => tellUncaught(thrown, order, teller, log));
   if (listening) scope.defer(listening);
   scope.defer(() => turn);
   order = await find();

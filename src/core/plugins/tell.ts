@@ -1,5 +1,5 @@
 import path from "node:path";
-import { formatPosition } from "../errors.ts";
+import { formatPosition, type Position } from "../errors.ts";
 import type { HookRunner } from "../hooks.ts";
 import type { Logger } from "../plugin.ts";
 import type { Entry } from "./entry.ts";
@@ -10,6 +10,8 @@ import type { Source } from "./sources.ts";
 export interface Teller {
   /** Notes the mistake with its plugin; it is told when it is another one than before. */
   rejected(entry: Entry, mistake: PluginMistake): void;
+  /** What came through its files was thrown where nobody waits for it. */
+  threw(entry: Entry, at: Position, message: string): void;
   /** `ms`: how long it took. */
   changed(plugin: string, change: "added" | "changed" | "removed", ms: number): void;
   /** A file in a pack that may not run inside the daemon. */
@@ -26,6 +28,8 @@ export function createTeller(options: { log: Logger; hooks: HookRunner; projectD
     return relative.startsWith("..") ? file : relative;
   }
 
+  const nameOf = (entry: Entry) => entry.active?.facts.name ?? entry.name;
+
   return {
     shown,
     rejected(entry, mistake) {
@@ -34,13 +38,19 @@ export function createTeller(options: { log: Logger; hooks: HookRunner; projectD
       if (!isNews) return;
       const { file, line, column, message, hint, frame } = mistake;
       const where = formatPosition({ file: shown(file), ...(line === null ? {} : { line, column: column ?? 1 }) });
-      const plugin = entry.active?.facts.name ?? entry.name;
+      const plugin = nameOf(entry);
       log.error(`${where}: plugin ${plugin}: ${message}`, {
         ...(hint === null ? {} : { hint }),
         ...(entry.active ? { serving: "the last good version" } : {}),
         ...(frame === null ? {} : { frame }),
       });
       void hooks.notify("plugin:rejected", { plugin, error: `${where}: ${message}` });
+    },
+    threw(entry, at, message) {
+      const where = formatPosition({ ...at, file: shown(at.file) });
+      log.error(`${where}: plugin ${nameOf(entry)}: ${message}`, {
+        hint: "thrown by a timer, or a promise that nothing awaits: catch it there",
+      });
     },
     changed(plugin, change, ms) {
       log.info(`plugin ${plugin}: ${change}, ${Math.round(ms)} ms`);
