@@ -103,6 +103,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function release(slots: number): void {
     claiming -= slots;
+    noteIdle();
+  }
+
+  function noteIdle(): void {
     if (stopping && claiming === 0 && active.size === 0) over.resolve();
   }
 
@@ -128,7 +132,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       )
       .finally(() => {
         active.delete(execution.id);
-        release(0);
+        noteIdle();
         if (waiting) api.wake();
       });
     active.set(execution.id, { run, stdout, stderr, stored });
@@ -278,7 +282,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       stopping = true;
       clearInterval(poll);
       await looking;
-      release(0);
+      noteIdle();
       if (active.size > 0) log.info("waiting for running executions", { count: active.size, seconds: drain / 1_000 });
       await Promise.race([over.promise, Bun.sleep(drain)]);
       drained = true;

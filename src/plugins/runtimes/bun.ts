@@ -16,15 +16,13 @@ export function bun(preload: string): RuntimePlugin {
     extensions: [".ts", ".mts"],
     probe: () => ({ path: process.execPath, version: Bun.version }),
     environment: bunEnvironment,
-    launch: ({ entrypoint, environment, pack }) => ({
-      // Without these flags Bun would install missing packages and obey .env and bunfig.toml of the pack.
-      argv: [process.execPath, "run", "--no-install", "--no-env-file", "--config=/dev/null", "--preload", preload, entrypoint],
-      env: {
-        BUN_BE_BUN: "1",
-        NODE_PATH: [...(environment ? [path.join(environment, "node_modules")] : []), path.join(pack.dir, "lib")].join(
-          path.delimiter,
-        ),
-      },
-    }),
+    launch({ entrypoint, environment, pack }) {
+      const modules = environment === null ? [] : [path.join(environment, "node_modules")];
+      return {
+        // Without these flags Bun would install missing packages and obey .env and bunfig.toml of the pack.
+        argv: [process.execPath, "run", "--no-install", "--no-env-file", "--config=/dev/null", "--preload", preload, entrypoint],
+        env: { BUN_BE_BUN: "1", NODE_PATH: [...modules, path.join(pack.dir, "lib")].join(path.delimiter) },
+      };
+    },
   };
 }
