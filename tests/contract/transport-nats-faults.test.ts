@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { nats } from "../../src/plugins/transport/nats.ts";
 import { connectDirectly, startNats } from "../support/nats.ts";
 import { makeEvent, openTransport, publishUntilAccepted, recorder, recordingLogger } from "../support/transport.ts";
@@ -11,10 +12,9 @@ describe("a server that goes away", () => {
     await using opened = await openTransport(nats({ url: own.url }), { log });
     await own.kill9();
     await until("the loss noticed", () => log.lines.some((line) => line.includes("lost the connection")));
-    const start = performance.now();
-    const error = await opened.transport.publish(makeEvent()).catch((thrown) => thrown);
+    const refused = opened.transport.publish(makeEvent()).catch((thrown) => thrown);
+    const error = await Promise.race([refused, sleep(0, "it waits")]);
     expect(error).toMatchObject({ code: "TRANSPORT_UNAVAILABLE", retryable: true });
-    expect(performance.now() - start).toBeLessThan(400);
     await own.restart();
     await publishUntilAccepted(opened.transport, makeEvent());
     expect(log.lines.filter((line) => line.includes("lost the connection"))).toHaveLength(1);
