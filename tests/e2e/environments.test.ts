@@ -62,7 +62,7 @@ describe("with the real installers, without a network", () => {
     [`${pack}/lib/own.py`]: `NAME = "${pack}"\n`,
   });
   const modules = 'import tiny from "tiny";\nimport beside from "beside";\n';
-  const javascript = (pack: string, runtime: string, extension: string, code: string, library: string) => ({
+  const javascript = (pack: string, { runtime = "node", extension = "js", code = "", library = "" }) => ({
     [`${pack}/pack.yaml`]: `ref: ${pack}\nversion: 1.0.0\n`,
     [`${pack}/package.json`]: '{"type":"commonjs","dependencies":{"tiny":"file:vendor/tiny.tgz","beside":"file:./beside"}}',
     [`${pack}/beside/package.json`]: '{"name":"beside","version":"1.0.0","main":"main.js"}',
@@ -82,23 +82,21 @@ describe("with the real installers, without a network", () => {
       packs: {
         ...python("old", "1.0.0"),
         ...python("new", "2.0.0"),
-        ...javascript(
-          "web",
-          "bun",
-          "ts",
-          `${modules}import own from "own";\nconsole.log(tiny, beside, own);\n`,
-          'export default "own";\n',
-        ),
-        ...javascript(
-          ...(["server", "node", "js"] as const),
-          'console.log(require("tiny"), require("beside"), require("own"));\n',
-          'module.exports = "own";\n',
-        ),
-        ...javascript(
-          ...(["modern", "node", "mjs"] as const),
-          `${modules}import own from "own.mjs";\nconsole.log(tiny, beside, own, (await import("tiny")).default === tiny);\nawait import("nosuch");\n`,
-          'export default "own";\n',
-        ),
+        ...javascript("web", {
+          runtime: "bun",
+          extension: "ts",
+          code: `${modules}import own from "own";\nconsole.log(tiny, beside, own);\n`,
+          library: 'export default "own";\n',
+        }),
+        ...javascript("server", {
+          code: 'console.log(require("tiny"), require("beside"), require("own"));\n',
+          library: 'module.exports = "own";\n',
+        }),
+        ...javascript("modern", {
+          extension: "mjs",
+          code: `${modules}import own from "own.mjs";\nconsole.log(tiny, beside, own, (await import("tiny")).default === tiny);\nawait import("nosuch");\n`,
+          library: 'export default "own";\n',
+        }),
         "plain/pack.yaml": "ref: plain\nversion: 1.0.0\n",
         "plain/package.json": '{"type":"module"}',
         "plain/pyproject.toml": "[tool.ruff]\nline-length = 100\n",
@@ -112,8 +110,10 @@ describe("with the real installers, without a network", () => {
     const wheels = join(daemon.dir, "wheels");
     for (const version of ["1.0.0", "2.0.0", "3.0.0"]) writeWheel(wheels, "attune_demo", version, `VERSION = "${version}"\n`);
     const archive = npmArchive(scratch.path, "tiny", "1.2.3", 'module.exports = "tiny 1.2.3";\n');
-    for (const pack of ["web", "server", "modern"]) daemon.project.writePacks({ [`${pack}/vendor/note`]: "" });
-    for (const pack of ["web", "server", "modern"]) writeFileSync(join(daemon.dir, "packs", pack, "vendor/tiny.tgz"), archive);
+    for (const pack of ["web", "server", "modern"]) {
+      daemon.project.writePacks({ [`${pack}/vendor/note`]: "" });
+      writeFileSync(join(daemon.dir, "packs", pack, "vendor/tiny.tgz"), archive);
+    }
   });
   afterAll(async () => {
     await daemon[Symbol.asyncDispose]();
